@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Glibc
+
+/// The only owner of a file descriptor; closes it when it goes away.
+///
+/// Not copyable, so that a descriptor is closed exactly once. Every descriptor made here is close-on-exec.
+public struct OwnedDescriptor: ~Copyable, Sendable {
+    /// The descriptor's number, valid as long as this value lives.
+    public let rawValue: Int32
+
+    /// Takes over a descriptor that nobody else closes.
+    public init(adopting rawValue: Int32) {
+        self.rawValue = rawValue
+    }
+
+    deinit { close(rawValue) }
+
+    /// Gives the descriptor up without closing it; the caller closes it.
+    public consuming func relinquish() -> Int32 {
+        let number = rawValue
+        discard self
+        return number
+    }
+
+    /// Opens a file (open(2)), always with `O_CLOEXEC`.
+    ///
+    /// - Parameter mode: permissions of a file that is created, before the umask.
+    /// - Throws: `SystemError`.
+    public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> OwnedDescriptor
+    {
+        let number = Glibc.open(path, flags | O_CLOEXEC, mode)
+        guard number >= 0 else { throw SystemError(operation: "open", path: path, errno: errno) }
+        return OwnedDescriptor(adopting: number)
+    }
+
+    /// Duplicates the descriptor, close-on-exec (fcntl(2), F_DUPFD_CLOEXEC).
+    public borrowing func duplicate() throws(SystemError) -> OwnedDescriptor {
+        let number = fcntl(rawValue, F_DUPFD_CLOEXEC, 3)
+        guard number >= 0 else { throw SystemError(operation: "fcntl(F_DUPFD_CLOEXEC)", errno: errno) }
+        return OwnedDescriptor(adopting: number)
+    }
+
+    /// Reads at most `buffer.count` bytes. Nil when a non-blocking descriptor has none now; 0 at the end.
+    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int? {
+        while true {
+            let count = Glibc.read(rawValue, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return nil
+            default: throw SystemError(operation: "read", errno: errno)
+            }
+        }
+    }
+
+    /// Writes all bytes; blocks where the descriptor blocks.
+    public borrowing func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(rawValue, rest.baseAddress, rest.count)
+            if count >= 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+            } else if errno != EINTR {
+                throw SystemError(operation: "write", errno: errno)
+            }
+        }
+    }
+
+    /// Writes all bytes of an array; blocks where the descriptor blocks.
+    public borrowing func writeAll(_ bytes: [UInt8]) throws(SystemError) {
+        let failure: SystemError? = bytes.withUnsafeBytes { pointer in
+            do throws(SystemError) { try writeAll(pointer) } catch { return error }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+}

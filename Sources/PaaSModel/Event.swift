@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Something that happened to an app or a node, for people and programs.
+public struct Event: Codable, Hashable, Sendable {
+    /// What happened.
+    public enum Kind: String, Codable, CaseIterable, Hashable, Sendable {
+        case created, deployed, scaled, destroyed
+        case deployFailed = "deploy-failed"
+        case starting, ready, exited, restarting, stopping, stopped, failed
+        case crashLooping = "crash-looping"
+        case startFailed = "start-failed"
+        case health, adopted, node, warning
+        /// A kind that this version does not know.
+        case unknown
+
+        public init(from decoder: any Decoder) throws {
+            self = Kind(rawValue: try decoder.singleValueContainer().decode(String.self)) ?? .unknown
+        }
+    }
+
+    /// Position in the control plane's history, growing; 0 until the control plane has it.
+    public var id: Int64
+    /// When it happened.
+    public var time: Timestamp
+    /// What happened.
+    public var kind: Kind
+    /// The app's name, unless it is about a node.
+    public var app: String?
+    /// The instance, `web.1`.
+    public var instance: String?
+    /// The release, `v1`.
+    public var release: String?
+    /// One sentence.
+    public var message: String
+
+    /// Creates an event.
+    public init(
+        id: Int64 = 0, time: Timestamp, kind: Kind, app: String? = nil, instance: String? = nil,
+        release: String? = nil, message: String
+    ) {
+        self.id = id
+        self.time = time
+        self.kind = kind
+        self.app = app
+        self.instance = instance
+        self.release = release
+        self.message = message
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+
+@testable import LinuxSystem
+
+/// An actor that lives on a loop's thread, as the supervisor does.
+private actor Resident {
+    nonisolated let loop: EventLoop
+    private(set) var fired: [String] = []
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    func isOnLoopThread() -> Bool { loop.isOnThread }
+
+    func schedule(_ name: String, after delay: Duration, then done: @escaping @Sendable () -> Void) -> EventLoop.Timer {
+        loop.schedule(after: delay) {
+            self.assumeIsolated { $0.fired.append(name) }
+            done()
+        }
+    }
+
+    func cancel(_ timer: EventLoop.Timer) { loop.cancel(timer) }
+
+    /// Waits for one byte on the read side of a pipe.
+    func firstByte(of reader: consuming OwnedDescriptor) async throws -> UInt8? {
+        let descriptor = Box(reader)
+        return try await withCheckedThrowingContinuation { continuation in
+            do {
+                descriptor.registration = try loop.register(descriptor.value, for: .readable) { [loop] in
+                    guard let registration = descriptor.registration else { return }
+                    loop.cancel(registration)
+                    var byte: UInt8 = 0
+                    let count = withUnsafeMutableBytes(of: &byte) { try? descriptor.value.read(into: $0) }
+                    continuation.resume(returning: count == 1 ? byte : nil)
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+    }
+}
+
+private final class Box {
+    let value: OwnedDescriptor
+    var registration: EventLoop.Registration?
+    init(_ value: consuming OwnedDescriptor) { self.value = value }
+}
+
+@Suite struct EventLoopTests {
+    private func makeResident() throws -> Resident {
+        let loop = try EventLoop()
+        loop.start(threadName: "test-loop")
+        return Resident(loop: loop)
+    }
+
+    @Test func actorRunsOnTheLoopsThread() async throws {
+        let resident = try makeResident()
+        #expect(await resident.isOnLoopThread())
+        #expect(!resident.loop.isOnThread)
+        resident.loop.stop()
+    }
+
+    @Test func timersFireInOrderAndACancelledOneNever() async throws {
+        let resident = try makeResident()
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            Task {
+                let cancelled = await resident.schedule("never", after: .milliseconds(10)) {}
+                _ = await resident.schedule("late", after: .milliseconds(40)) { continuation.resume() }
+                _ = await resident.schedule("early", after: .milliseconds(20)) {}
+                await resident.cancel(cancelled)
+            }
+        }
+        #expect(await resident.fired == ["early", "late"])
+        resident.loop.stop()
+    }
+
+    @Test func readableDescriptorCallsItsHandler() async throws {
+        let resident = try makeResident()
+        let pipe = try Pipe()
+        try pipe.writer?.writeAll([42])
+        #expect(try await resident.firstByte(of: pipe.takeReader()) == 42)
+        resident.loop.stop()
+    }
+
+    @Test func manyThreadsHandOverWorkAndNoneIsLost() async throws {
+        let resident = try makeResident()
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<2_000 { group.addTask { await resident.isOnLoopThread() } }
+            for await onThread in group { #expect(onThread) }
+        }
+        resident.loop.stop()
+    }
+}
+
+@Suite struct TimerQueueTests {
+    @Test func firesByDeadlineThenByAge() {
+        var queue = TimerQueue()
+        var fired: [Int] = []
+        for (id, deadline) in [(1, 30), (2, 10), (3, 10), (4, 20)] {
+            queue.insert(id: UInt64(id), deadline: Int64(deadline)) { fired.append(id) }
+        }
+        queue.remove(id: 4)
+        #expect(queue.nextDeadline == 10)
+        #expect(queue.popDue(now: 9) == nil)
+        while let body = queue.popDue(now: 30) { body() }
+        #expect(fired == [2, 3, 1])
+        #expect(queue.nextDeadline == nil)
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+
+@testable import LinuxSystem
+
+@Suite struct ProcFSTests {
+    @Test func startTimeIsFoundBehindAnyProcessName() {
+        let tail = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 99"
+        #expect(ProcFS.startTicks(inStat: "7 (a) b) (c) \(tail)") == 4711)
+        #expect(ProcFS.startTicks(inStat: "7 (a S 1") == nil)
+        #expect(ProcFS.startTicks(inStat: "7 (a) S 1") == nil)
+    }
+
+    @Test func identityOfThisProcessIsStableAndOfNoProcessIsNil() throws {
+        let first = try #require(ProcessIdentity.current(of: getpid()))
+        #expect(ProcessIdentity.current(of: getpid()) == first)
+        #expect(ProcessIdentity.current(of: 0x3FFF_FFFF) == nil)
+    }
+
+    @Test func listeningTableKeepsOnlyListeners() {
+        let table = """
+              sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+               0: 0100007F:4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1 0 100 0
+               1: 0100007F:4E21 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 1235 1 0 100 0
+               2: garbage
+            """
+        #expect(ListeningSockets.parse(table) == [ListeningSockets.Socket(port: 20_000, inode: 1234)])
+    }
+
+    @Test func ownListenerIsFoundWithItsHolder() throws {
+        let descriptor = OwnedDescriptor(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        #expect(listen(descriptor.rawValue, 1) == 0)
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = getsockname(descriptor.rawValue, $0, &length)
+            }
+        }
+        let port = UInt16(bigEndian: address.sin_port)
+        let sockets = ListeningSockets(ofProcess: getpid())
+        #expect(sockets.contains(port: port))
+        #expect(sockets.ports(heldBy: [getpid()]).contains(port))
+        #expect(sockets.holder(ofPort: port)?.pid == getpid())
+    }
+}
