@@ -11,6 +11,7 @@ let settings: [SwiftSetting] = [
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -46,7 +47,14 @@ let package = Package(
         .target(name: "CLinuxSupport", path: "CLinuxSupport", exclude: ["paas-init"], sources: ["src"]),
         .executableTarget(
             name: "paas-init", path: "CLinuxSupport/paas-init",
-            cSettings: [.headerSearchPath("../include"), .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])]),
+            cSettings: [.headerSearchPath("../include"), .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])],
+            // Static and without the Swift runtime that SwiftPM links into every executable: one stays beside each app.
+            linkerSettings: [
+                .unsafeFlags([
+                    "-nostartfiles", "-static-stdlib", "-Xclang-linker", "-static", "-Xclang-linker",
+                    "-Wno-unused-command-line-argument",
+                ])
+            ]),
 
         .target(name: "PaaSModel", swiftSettings: settings),
         .target(name: "LinuxSystem", dependencies: ["CLinuxSupport"], swiftSettings: settings),
@@ -83,7 +91,7 @@ let package = Package(
             name: "agent",
             dependencies: [
                 "Supervision", "Router", "PaaSClient", "PaaSModel", "ProgramSupport", "AppLogs", "Cgroups", "Sandbox",
-                "LinuxSystem", hummingbird, arguments, lifecycle, logging, nioCore, nioPosix, httpClient,
+                "LinuxSystem", hummingbird, arguments, lifecycle, logging, signals, nioCore, nioHTTP1, nioPosix, httpClient,
             ], swiftSettings: settings),
         .executableTarget(
             name: "paas",

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "paas_init_protocol.h"
+
 #pragma clang assume_nonnull begin
 
 /// Descriptors 0 up to this number, exclusive, are what a spawned executor may be given.
@@ -19,6 +21,7 @@ struct cls_spawn_request {
     char *_Nullable const *_Nonnull argv;             ///< null-terminated
     char *_Nullable const *_Nonnull envp;             ///< null-terminated
     int cgroup_fd;                            ///< directory of a cgroup v2, or -1 to stay
+    int keep_signals_blocked;                 ///< non-zero: the program starts with every signal blocked
     int new_pid_namespace;                    ///< non-zero: the program becomes pid 1 of a new pid namespace
     int fd_count;                             ///< number of entries in fds
     const int *fds;                           ///< fds[i] becomes descriptor i; everything above is closed

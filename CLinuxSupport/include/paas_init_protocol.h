@@ -30,8 +30,8 @@ enum paas_init_descriptor {
 //   rlimit_count limits              struct paas_init_rlimit
 //   mount_count mounts               struct paas_init_mount, then source and target, each a string
 //
-// A string is a uint32_t length, that many bytes without NUL, and a NUL byte. Anything else, also a byte too many, makes
-// the whole plan invalid.
+// A string is a uint32_t length, that many bytes without NUL, and a NUL byte. Anything else, also a byte too many,
+// makes the whole plan invalid.
 
 #define PAAS_INIT_PLAN_MAGIC 0x4E4C5050u // "PPLN"
 #define PAAS_INIT_PLAN_VERSION 1u
@@ -71,7 +71,7 @@ struct paas_init_rlimit {
 
 // Kinds of mounts, made in the plan's order. Targets are absolute paths in the app's view without "." and "..".
 enum paas_init_mount_kind {
-    PAAS_INIT_MOUNT_BIND = 1,    // source: host path, of a directory or a file; recursive with PAAS_INIT_MOUNT_RECURSIVE
+    PAAS_INIT_MOUNT_BIND = 1,    // source: path of the host, a directory or a file
     PAAS_INIT_MOUNT_TMPFS = 2,   // new and empty; size and mode count
     PAAS_INIT_MOUNT_PROC = 3,    // fresh, with the files that tell of the host masked
     PAAS_INIT_MOUNT_DEV = 4,     // tmpfs with the few harmless devices; size is that of /dev/shm

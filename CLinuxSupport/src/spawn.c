@@ -73,9 +73,12 @@ __attribute__((noreturn, used)) static void child_main(struct child_state *state
     }
     if (syscall(SYS_close_range, (unsigned)request->fd_count, ~0U, 0) != 0) fail(state, "close_range", errno);
 
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    // Pid 1 of a namespace loses a signal that it neither handles nor blocks: such a program wants them blocked from
+    // its first instruction on.
+    sigset_t mask;
+    sigemptyset(&mask);
+    if (request->keep_signals_blocked) sigfillset(&mask);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     execve(request->path, request->argv, request->envp);
     fail(state, "execve", errno);
     __builtin_unreachable();

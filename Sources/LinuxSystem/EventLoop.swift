@@ -49,6 +49,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private let timerDescriptor: OwnedDescriptor
     private let inbox = Mutex(Inbox())
     private let thread = Mutex<pthread_t?>(nil)
+    private let started = Mutex<pthread_t?>(nil)
 
     private var nextID: UInt64 = 2
     private var handlers: [UInt64: () -> Void] = [:]
@@ -114,13 +115,19 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
                 return nil
             }, box.toOpaque())
         precondition(result == 0, "pthread_create failed with \(result)")
-        pthread_detach(created)
+        started.withLock { $0 = created }
     }
 
     /// Ends ``run()`` after the work that is already handed over. May be called from any thread.
     public func stop() {
         inbox.withLock { $0.stopping = true }
         sendWakeUp()
+    }
+
+    /// Ends the thread of ``start(threadName:)`` and returns when it is gone. Blocks; not to be called on that thread.
+    public func stopAndJoin() {
+        stop()
+        if let thread = started.withLock({ $0.take() }) { pthread_join(thread, nil) }
     }
 
     private func dispatch(_ event: cls_epoll_event) {

@@ -13,7 +13,8 @@ public struct Spawner: Sendable {
         public var arguments: [String]
         /// The whole environment, `NAME=value`; nothing is inherited.
         public var environment: [String]
-        /// The program becomes pid 1 of a pid namespace of its own.
+        /// The program becomes pid 1 of a pid namespace of its own, and starts with every signal blocked: pid 1 loses
+        /// a signal that it neither blocks nor handles yet.
         public var newPIDNamespace: Bool
 
         /// Creates a request.
@@ -49,6 +50,7 @@ public struct Spawner: Sendable {
                         }
                         var raw = cls_spawn_request(
                             path: path, argv: argv, envp: envp, cgroup_fd: cgroup ?? -1,
+                            keep_signals_blocked: request.newPIDNamespace ? 1 : 0,
                             new_pid_namespace: request.newPIDNamespace ? 1 : 0, fd_count: Int32(descriptors.count),
                             fds: fds)
                         return cls_spawn(&raw, &result)

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The app's side of the fork: privileges are gone already, what is left is what init must not do to itself.
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void own_session(const struct plan *plan) {
+    (void)plan;
+    // Own process group too: what signals are forwarded to.
+    if (setsid() < 0) fail_app(PAAS_INIT_STAGE_APP_SESSION, errno, NULL);
+}
+
+static void only_standard_descriptors(const struct plan *plan) {
+    (void)plan;
+    // The error pipe takes the plan's place and goes with execve; its end of file tells the agent that the app runs.
+    if (dup3(PAAS_INIT_FD_ERROR, PAAS_INIT_FD_PLAN, O_CLOEXEC) < 0) {
+        fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
+    }
+    error_descriptor = PAAS_INIT_FD_PLAN;
+    if (syscall(SYS_close_range, PAAS_INIT_FD_PLAN + 1, ~0u, 0) != 0) {
+        fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
+    }
+}
+
+static void enter_directory(const struct plan *plan) {
+    // As the app's user: a directory it may not enter is an error here and not a surprise later.
+    if (chdir(plan->working_directory) != 0) {
+        fail_app(PAAS_INIT_STAGE_APP_DIRECTORY, errno, plan->working_directory);
+    }
+}
+
+static void default_signals(const struct plan *plan) {
+    (void)plan;
+    struct sigaction by_default = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) {
+        // EINVAL: SIGKILL, SIGSTOP, and the two that the C library keeps to itself.
+        if (sigaction(number, &by_default, NULL) != 0 && errno != EINVAL) {
+            fail_app(PAAS_INIT_STAGE_APP_SIGNALS, errno, NULL);
+        }
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) != 0) fail_app(PAAS_INIT_STAGE_APP_SIGNALS, errno, NULL);
+}
+
+static const char *variable(const struct plan *plan, const char *name) {
+    size_t length = strlen(name);
+    for (char **entry = plan->environment; *entry != NULL; entry++) {
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') return *entry + length + 1;
+    }
+    return NULL;
+}
+
+// execvpe(3) without its two surprises: it searches the caller's PATH, and hands files without a #! line to a shell.
+static void execute(const struct plan *plan) {
+    const char *program = plan->arguments[0];
+    if (strchr(program, '/') != NULL) {
+        execve(program, plan->arguments, plan->environment);
+        fail_app(PAAS_INIT_STAGE_EXEC, errno, program);
+    }
+    const char *search = variable(plan, "PATH");
+    int error = ENOENT;
+    char path[4096];
+    while (search != NULL && *search != '\0') {
+        size_t length = strcspn(search, ":");
+        // An empty entry would mean the working directory; the plan's author can write "." for that.
+        int written = length == 0 ? 0 : snprintf(path, sizeof path, "%.*s/%s", (int)length, search, program);
+        if (written > 0 && (size_t)written < sizeof path) {
+            execve(path, plan->arguments, plan->environment);
+            // Not there: look on. Not allowed: remember that, but a later directory may have a better one.
+            if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) fail_app(PAAS_INIT_STAGE_EXEC, errno, path);
+            if (errno == EACCES) error = EACCES;
+        }
+        search += length + (search[length] == ':');
+    }
+    fail_app(PAAS_INIT_STAGE_EXEC, error, program);
+}
+
+// In this order. Landlock and seccomp belong before `execute` and after everything else (stages 70 and 80): they would
+// forbid the steps above them, and seccomp must let execve through.
+static void (*const steps[])(const struct plan *) = {
+    own_session, only_standard_descriptors, enter_directory, default_signals, execute,
+};
+
+_Noreturn void run_app(const struct plan *plan) {
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) steps[i](plan);
+    _exit(125); // not reached: execute does not return
+}

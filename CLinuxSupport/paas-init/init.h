@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parts of paas-init. It is single-threaded and short-lived until the app runs, so it may allocate freely.
+#ifndef PAAS_INIT_H
+#define PAAS_INIT_H
+
+#include "paas_init_protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct mount_entry {
+    struct paas_init_mount header;
+    const char *source;
+    const char *target; // relative: the leading '/' is cut off
+};
+
+// A plan that was checked from end to end. Everything points into one buffer.
+struct plan {
+    struct paas_init_plan_header header;
+    const char *hostname;
+    const char *working_directory;
+    char **arguments;   // null-terminated
+    char **environment; // null-terminated
+    struct paas_init_rlimit *rlimits;
+    struct mount_entry *mounts;
+};
+
+// errors.c
+
+// Reports a failed start to the agent (error pipe and exit record) and ends. `error` is errno, or 0.
+_Noreturn void fail_start(enum paas_init_stage stage, int error, const char *detail);
+// The same in the app's child: tells the parent through shared memory, which writes the record.
+_Noreturn void fail_app(enum paas_init_stage stage, int error, const char *detail);
+// Shared with the app's child until it executes; stage stays NONE when it started.
+struct child_failure {
+    volatile uint32_t stage;
+    volatile int32_t error;
+};
+extern struct child_failure *child_failure;
+// Where the two report to; moves in the child when it closes everything else.
+extern int error_descriptor;
+
+// plan.c
+void read_plan(struct plan *plan);
+
+// mounts.c
+void make_mount_tree(const struct plan *plan);
+
+// special_mounts.c
+void mount_proc(int root, const char *target);
+void mount_dev(int root, const char *target, uint64_t shm_bytes);
+void remove_mask_sources(int root);
+void mount_mask(int root, const char *target, enum paas_init_stage stage, bool is_optional);
+
+// mount_api.c: what the mount code is made of. Each ends the start on failure, with the given stage.
+struct attributes {
+    bool read_only, no_exec, recursive, keep_devices;
+};
+int new_tmpfs(enum paas_init_stage stage, uint64_t bytes, uint32_t mode, bool no_exec, const char *detail);
+int clone_tree(int directory, const char *path, enum paas_init_stage stage, struct attributes attributes);
+void attach(int tree, int root, const char *target, enum paas_init_stage stage);
+void make_parents(int root, const char *target, enum paas_init_stage stage);
+void make_target(int root, const char *target, bool is_directory, enum paas_init_stage stage);
+int open_in_root(int root, const char *target);
+void set_attributes(int tree, uint64_t set, bool recursive, enum paas_init_stage stage, const char *detail);
+
+// privileges.c
+void set_rlimits(const struct plan *plan);
+void drop_privileges(const struct plan *plan);
+
+// app.c: everything between fork and exec.
+_Noreturn void run_app(const struct plan *plan);
+
+// supervise.c
+_Noreturn void supervise(const struct plan *plan);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import AsyncHTTPClient
+internal import FoundationEssentials
+internal import Glibc
+internal import NIOCore
+internal import NIOHTTP1
+internal import PaaSModel
+internal import ServiceLifecycle
+
+/// Asks agents for what only they have.
+public struct AgentClient: Sendable {
+    /// Longest line that an agent may send.
+    static let maxLineBytes = 1 << 20
+
+    private let client: HTTPClient
+
+    /// Creates a client; ``shutdown()`` releases its connections.
+    public init() {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(2)
+        configuration.redirectConfiguration = .disallow
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// Closes all connections.
+    public func shutdown() async throws { try await client.shutdown() }
+
+    /// Begins to read lines from an agent.
+    ///
+    /// - Parameter follow: the answer may go on for ever.
+    /// - Throws: `Problem` 503 when the agent does not answer within 10 seconds or answers with an error.
+    func lines(_ node: Node, _ pathAndQuery: String, follow: Bool) async throws -> AgentLines {
+        guard let address = AgentAddress(node.agentAddress) else {
+            throw Problem.agentUnreachable(node.name, "its address '\(node.agentAddress.prefix(100))' is not one")
+        }
+        var request = HTTPClientRequest(url: address.url(pathAndQuery))
+        request.headers.add(name: "Host", value: "agent")
+        request.headers.add(name: "Accept", value: "application/x-ndjson")
+        let response = try await head(request, node, deadline: follow ? .distantFuture : .now() + .seconds(60))
+        guard response.status == .ok else {
+            var text = ""
+            if let body = try? await response.body.collect(upTo: 65_536),
+                let problem = try? JSONDecoder().decode(Problem.self, from: Data(body.readableBytesView))
+            {
+                if (400..<500).contains(problem.status) { throw problem }
+                text = ": \(problem.detail.prefix(500))"
+            }
+            throw Problem.agentUnreachable(node.name, "it answered \(response.status.code)\(text)")
+        }
+        return AgentLines(body: response.body)
+    }
+
+    private func head(
+        _ request: HTTPClientRequest, _ node: Node, deadline: NIODeadline
+    ) async throws -> HTTPClientResponse {
+        let client = client
+        do {
+            return try await withThrowingTaskGroup(of: HTTPClientResponse?.self) { group in
+                group.addTask { try await client.execute(request, deadline: deadline) }
+                group.addTask {
+                    try await Pause.sleep(for: .seconds(10))
+                    return nil
+                }
+                defer { group.cancelAll() }
+                guard let response = try await group.next() ?? nil else {
+                    throw Problem.agentUnreachable(node.name, "no answer within 10 s")
+                }
+                return response
+            }
+        } catch let problem as Problem {
+            throw problem
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as IOError {
+            throw Problem.agentUnreachable(node.name, String(cString: strerror(error.errnoCode)))
+        } catch {
+            throw Problem.agentUnreachable(node.name, "\(error)")
+        }
+    }
+}
+
+/// The lines of an agent's answer.
+struct AgentLines: Sendable {
+    let body: HTTPClientResponse.Body
+
+    /// Calls a function with each line, without its newline, as it comes. Ends with the answer, or when the service
+    /// group shuts down.
+    func forEach(_ emit: (ByteBufferView) async throws -> Void) async throws {
+        var pending = ByteBuffer()
+        for try await var chunk in body.cancelOnGracefulShutdown() {
+            pending.writeBuffer(&chunk)
+            while let end = pending.readableBytesView.firstIndex(of: 0x0A) {
+                let length = end - pending.readerIndex
+                if let line = pending.readSlice(length: length), length > 0 { try await emit(line.readableBytesView) }
+                pending.moveReaderIndex(forwardBy: 1)
+            }
+            pending.discardReadBytes()
+            guard pending.readableBytes <= AgentClient.maxLineBytes else {
+                throw Problem.agentUnreachable("?", "it sent a line longer than \(AgentClient.maxLineBytes) bytes")
+            }
+        }
+        if pending.readableBytes > 0 { try await emit(pending.readableBytesView) }
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPTypes
+internal import Hummingbird
+internal import PaaSModel
+
+/// `/bundles/{sha256}`: uploads are streamed to disk and checked against the digest in the path.
+struct BundleRoutes: Sendable {
+    let bundles: BundleStore
+
+    func add(to api: inout APIBuilder) {
+        api.on(.put, "/bundles/:digest", put)
+        api.on(.get, "/bundles/:digest", get)
+        api.on(.head, "/bundles/:digest") { _, context in
+            Response(status: .ok, headers: try headers(context.parameter("digest")))
+        }
+    }
+
+    @Sendable private func put(_ request: Request, _ context: APIContext) async throws -> Response {
+        let digest = context.parameter("digest")
+        if bundles.contains(digest) { return Response(status: .ok) }
+        try await bundles.save(digest, request.body)
+        return Response(status: .created, headers: [.location: "/bundles/\(digest)"])
+    }
+
+    @Sendable private func get(_ request: Request, _ context: APIContext) async throws -> Response {
+        let digest = context.parameter("digest")
+        let headers = try headers(digest)
+        let body = try await FileIO().loadFile(path: bundles.path(digest) ?? "", context: context)
+        return Response(status: .ok, headers: headers, body: body)
+    }
+
+    private func headers(_ digest: String) throws -> HTTPFields {
+        guard let size = bundles.size(digest) else { throw Problem.bundleNotFound(digest) }
+        return [
+            .contentType: "application/octet-stream", .contentLength: String(size), .eTag: "\"\(digest)\"",
+        ]
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Hummingbird
+internal import NIOCore
+internal import PaaSModel
+
+/// `GET /apps/{…}/logs`: read by the agent that has the app, passed through as it comes.
+struct LogRoutes: Sendable {
+    let service: ControlPlaneService
+    let agents: AgentClient
+    let limiter: StreamLimiter
+
+    func add(to api: inout APIBuilder) {
+        api.on(.get, "/apps/:name/logs", logs)
+    }
+
+    @Sendable private func logs(_ request: Request, _ context: APIContext) async throws -> Response {
+        let snapshot = try await service.snapshot(context.parameter("name"))
+        var parameters = try Self.parameters(request)
+        let asked = try request.flag("follow")
+        let format = StreamFormat.requested(by: request, follow: asked)
+        let follow = asked || format == .events
+        if follow { parameters.append(("follow", "true")) }
+        guard let app = snapshot.state.app, let node = app.node.flatMap({ snapshot.nodes[$0] }) else {
+            // No node has the app yet, so nothing was logged.
+            guard format == .array else { return Response(status: .ok, headers: [.contentType: format.contentType]) }
+            return try .json([LogLine]())
+        }
+        let query = parameters.map { "\($0.0)=\(PercentEncoding.encode($0.1))" }.joined(separator: "&")
+        let permit = try limiter.permit()
+        let lines = try await agents.lines(node, "/v1/apps/\(app.id)/logs?\(query)", follow: follow)
+        return .stream(request, contentType: format.contentType, permit: permit) { writer in
+            var isFirst = true
+            try await writer.write(ByteBuffer(string: format.opening))
+            try await lines.forEach { line in
+                try await writer.write(format.frame(line, isFirst: isFirst))
+                isFirst = false
+            }
+            try await writer.write(ByteBuffer(string: format.closing))
+        }
+    }
+
+    /// Checks the parameters here, where the error can name them.
+    private static func parameters(_ request: Request) throws -> [(String, String)] {
+        var result = [("limit", String(try request.integer("limit", in: 0...10_000) ?? 100))]
+        for name in ["since", "until"] {
+            guard let text = request.query(name) else { continue }
+            guard let time = Timestamp(text) else {
+                throw ValidationError(
+                    field: name, message: "'\(text.prefix(40))' is not an RFC 3339 time such as 2026-01-02T03:04:05Z")
+            }
+            result.append((name, time.description))
+        }
+        if let stream = request.query("stream") {
+            guard LogLine.Stream(rawValue: stream) != nil else {
+                throw ValidationError(
+                    field: "stream", message: "'\(stream.prefix(40))' is not stdout, stderr or system")
+            }
+            result.append(("stream", stream))
+        }
+        if let release = request.query("release") {
+            guard ReleaseRecord.number(release) != nil else {
+                throw ValidationError(field: "release", message: "'\(release.prefix(40))' is not a release such as v3")
+            }
+            result.append(("release", release))
+        }
+        return result
+    }
+}

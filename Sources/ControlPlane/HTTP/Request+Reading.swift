@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import PaaSModel
+
+extension Request {
+    /// The body, when it is JSON.
+    ///
+    /// - Throws: `Problem` 415 for another content type; `NIOTooManyBytesError` when it is larger than allowed.
+    func json(
+        upTo limit: Int = JSONBody.maxBytes, types: Set<String> = ["application/json"]
+    ) async throws -> [UInt8] {
+        if let type = headers[.contentType] {
+            let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+            guard types.contains(essence) else { throw Problem.unsupportedMediaType(types.sorted()[0]) }
+        }
+        if let length = headers[.contentLength].flatMap(Int.init), length > limit {
+            throw Problem.tooLarge("the body may have at most \(ByteCount(bytes: Int64(limit)))")
+        }
+        return Array(buffer: try await body.collect(upTo: limit))
+    }
+
+    /// A parameter of the query; nil when it is absent.
+    func query(_ name: String) -> String? {
+        uri.queryParameters[Substring(name)].map(String.init)
+    }
+
+    /// A boolean of the query: absent is false, a bare name or `true` or `1` is true.
+    ///
+    /// - Throws: `ValidationError`.
+    func flag(_ name: String) throws -> Bool {
+        switch query(name) {
+        case nil, "false", "0": return false
+        case "true", "1", "": return true
+        case .some(let text):
+            throw ValidationError(field: name, message: "'\(text.prefix(40))' is not true or false")
+        }
+    }
+
+    /// An integer of the query; nil when it is absent.
+    ///
+    /// - Throws: `ValidationError` when it is not in the range.
+    func integer(_ name: String, in range: ClosedRange<Int64>) throws -> Int64? {
+        guard let text = query(name) else { return nil }
+        guard let number = Int64(text), range.contains(number) else {
+            throw ValidationError(
+                field: name,
+                message: "'\(text.prefix(40))' is not a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// The revision in If-Match; nil when the header is absent or `*`.
+    ///
+    /// - Throws: `Problem` 412 for a tag that this server never gave.
+    func ifMatch() throws -> Int64? {
+        guard let header = headers[.ifMatch], header != "*" else { return nil }
+        guard header.hasPrefix("\""), header.hasSuffix("\""), let revision = Int64(header.dropFirst().dropLast()) else {
+            throw Problem.stale
+        }
+        return revision
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PaaSModel
+
+/// An instance as it is stored: what its agent was asked for, and what the agent said.
+struct InstanceRecord: Codable, Hashable, Sendable {
+    var id: String
+    var appID: String
+    /// 1 for `web.1`.
+    var slot: Int
+    /// See `AppRecord.Generation.number`.
+    var generation: Int
+    /// The release's number.
+    var release: Int
+    /// The node it was put on.
+    var node: String
+    var desired: DesiredState
+    /// Its assignment is gone; the record stays until the agent has said `removed`.
+    var retired: Bool
+    /// It has been ready at least once.
+    var wasReady: Bool
+    /// What the agent last said.
+    var status: InstanceStatus
+    /// Sequence of the last report that counted.
+    var lastSequence: Int64
+
+    init(id: String, appID: String, slot: Int, generation: Int, release: Int, node: String, now: Timestamp) {
+        self.id = id
+        self.appID = appID
+        self.slot = slot
+        self.generation = generation
+        self.release = release
+        self.node = node
+        self.desired = .running
+        self.retired = false
+        self.wasReady = false
+        self.status = InstanceStatus(instanceID: id, since: now)
+        self.lastSequence = 0
+    }
+
+    /// `web.1`.
+    var name: String { "web.\(slot)" }
+
+    /// The view of the API.
+    var view: Instance {
+        Instance(
+            id: id, name: name, release: ReleaseRecord.name(release), node: node,
+            desired: retired ? .stopped : desired, status: status)
+    }
+}

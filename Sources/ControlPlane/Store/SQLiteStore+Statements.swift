@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import FoundationEssentials
+internal import GRDB
+
+/// Every SQL statement of the project stands in this file.
+extension SQLiteStore {
+    /// Versions of the schema; a released one never changes.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1-revisioned-keys") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE store (
+                        id INTEGER PRIMARY KEY CHECK (id = 0),
+                        revision INTEGER NOT NULL,
+                        compacted INTEGER NOT NULL);
+                    INSERT INTO store (id, revision, compacted) VALUES (0, 0, 0);
+                    CREATE TABLE keyValue (
+                        key TEXT PRIMARY KEY NOT NULL,
+                        value BLOB NOT NULL,
+                        createRevision INTEGER NOT NULL,
+                        modRevision INTEGER NOT NULL);
+                    CREATE TABLE history (
+                        id INTEGER PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        key TEXT NOT NULL,
+                        value BLOB);
+                    CREATE INDEX historyByRevision ON history (revision);
+                    """)
+        }
+        return migrator
+    }
+
+    /// Sets `synchronous=FULL` and checks that it holds. Only after the pool is open: opening one sets NORMAL.
+    static func requireFullSynchronous(_ pool: DatabasePool) throws {
+        let level = try pool.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            return try Int.fetchOne(db, sql: "PRAGMA synchronous")
+        }
+        guard level == 2 else { throw StoreError.failed(operation: "set synchronous=FULL", reason: "it was refused") }
+    }
+
+    static func revision(_ db: Database) throws -> Int64 {
+        try Int64.fetchOne(db.cachedStatement(sql: "SELECT revision FROM store")) ?? 0
+    }
+
+    static func keyValue(_ row: Row) -> KeyValue {
+        let data: Data = row[1]
+        return KeyValue(key: row[0], value: Array(data), createRevision: row[2], modRevision: row[3])
+    }
+
+    static func rows(of range: KeyRange, _ db: Database) throws -> [KeyValue] {
+        // Keys are compared as bytes (BINARY), so the keys with a prefix are those from it up to its successor.
+        let order = range.descending ? "DESC" : "ASC"
+        let beyond = range.descending ? "<" : ">"
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT key, value, createRevision, modRevision FROM keyValue
+                WHERE key >= :from AND key < :to AND (:after IS NULL OR key \(beyond) :after)
+                ORDER BY key \(order) LIMIT :limit
+                """)
+        return try Row.fetchAll(
+            statement,
+            arguments: [
+                "from": range.prefix, "to": range.prefix + "\u{10FFFF}", "after": range.after,
+                "limit": range.limit ?? -1,
+            ]
+        ).map(keyValue)
+    }
+
+    static func holds(_ comparison: Comparison, _ db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT modRevision FROM keyValue WHERE key = ?")
+        switch comparison {
+        case .modRevision(let key, let expected):
+            return try Int64.fetchOne(statement, arguments: [key]) == expected
+        case .absent(let key):
+            return try Int64.fetchOne(statement, arguments: [key]) == nil
+        }
+    }
+
+    static func apply(_ operation: StoreOperation, revision: Int64, _ db: Database) throws {
+        let record = try db.cachedStatement(sql: "INSERT INTO history (revision, key, value) VALUES (?, ?, ?)")
+        switch operation {
+        case .put(let key, let value):
+            let data = Data(value)
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO keyValue (key, value, createRevision, modRevision) VALUES (?1, ?2, ?3, ?3)
+                    ON CONFLICT (key) DO UPDATE SET value = ?2, modRevision = ?3
+                    """
+            ).execute(arguments: [key, data, revision])
+            try record.execute(arguments: [revision, key, data])
+        case .delete(let key):
+            try db.cachedStatement(sql: "DELETE FROM keyValue WHERE key = ?").execute(arguments: [key])
+            guard db.changesCount > 0 else { return }
+            try record.execute(arguments: [revision, key, nil as Data?])
+        }
+    }
+
+    /// Drops the oldest whole revisions once the history is a tenth longer than wanted: most writes pay nothing.
+    static func compact(keeping wanted: Int, _ db: Database) throws {
+        let bounds = try Row.fetchOne(db.cachedStatement(sql: "SELECT MIN(id), MAX(id) FROM history"))
+        guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return }
+        guard last - first + 1 > Int64(wanted + wanted / 10) else { return }
+        let oldestKept = last - Int64(wanted) + 1
+        let statement = try db.cachedStatement(sql: "SELECT revision FROM history WHERE id >= ? ORDER BY id LIMIT 1")
+        guard let boundary = try Int64.fetchOne(statement, arguments: [oldestKept]) else { return }
+        try db.cachedStatement(sql: "DELETE FROM history WHERE revision < ?").execute(arguments: [boundary])
+        try db.cachedStatement(sql: "UPDATE store SET compacted = ?").execute(arguments: [boundary - 1])
+    }
+
+    /// The next changes after a revision, whole revisions only.
+    static func historyPage(
+        _ prefixes: [String], after: Int64, limit: Int = 200, _ db: Database
+    ) throws -> WatchSequence.Page {
+        let compacted = try Int64.fetchOne(db.cachedStatement(sql: "SELECT compacted FROM store")) ?? 0
+        guard after >= compacted else { throw StoreError.compacted(revision: compacted) }
+        let newest = try revision(db)
+        guard after <= newest else {
+            // A revision from another database, or from before a restore: nothing can be resumed.
+            throw StoreError.compacted(revision: newest)
+        }
+        let rows = try Row.fetchCursor(
+            db.cachedStatement(sql: "SELECT revision, key, value FROM history WHERE revision > ? ORDER BY id"),
+            arguments: [after])
+        var changes: [StoreChange] = []
+        while let row = try rows.next() {
+            let revision: Int64 = row[0]
+            if changes.count >= limit, let last = changes.last, last.revision < revision {
+                return WatchSequence.Page(changes: changes, through: last.revision)
+            }
+            let key: String = row[1]
+            guard prefixes.contains(where: { key.hasPrefix($0) }) else { continue }
+            let data: Data? = row[2]
+            changes.append(StoreChange(key: key, value: data.map(Array.init), revision: revision))
+        }
+        return WatchSequence.Page(changes: changes, through: newest)
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which bytes may stand where, RFC 9110 §5.5, §5.6.2 and RFC 9112 §3.2.
+enum ByteClass {
+    /// `tchar`: what methods, field names and codings are made of. Two words with one bit per ASCII character.
+    static func isToken(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0..<64: 0x03FF_6CFA_0000_0000 as UInt64 >> byte & 1 == 1
+        case 64..<128: 0x57FF_FFFF_C7FF_FFFE as UInt64 >> (byte - 64) & 1 == 1
+        default: false
+        }
+    }
+
+    /// What a field value or a reason phrase is made of: no control characters but the tab.
+    static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }
+
+    /// What a request target is made of: printable ASCII, and no `#`, since a fragment is never sent.
+    static func isTarget(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F && byte != 0x23 }
+
+    static func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
+
+    static func isWhitespace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+    /// The value of a hexadecimal digit.
+    static func hexValue(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+
+    static func lowercased(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
+}
+
+extension Collection<UInt8> {
+    /// Whether the bytes are `text` in any case; `text` is lower-case ASCII.
+    func isCaseInsensitive(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        return text.withUTF8Buffer { expected in
+            zip(self, expected).allSatisfy { ByteClass.lowercased($0) == $1 }
+        }
+    }
+}
+
+extension BidirectionalCollection<UInt8> {
+    /// The bytes without spaces and tabs at both ends.
+    var trimmed: SubSequence {
+        guard let first = firstIndex(where: { !ByteClass.isWhitespace($0) }),
+            let last = lastIndex(where: { !ByteClass.isWhitespace($0) })
+        else { return self[startIndex..<startIndex] }
+        return self[first...last]
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import PaaSModel
+
+/// One request on its way to an app, and the answer on its way back.
+///
+/// Bytes move in both directions at once. Each side is read only while the other takes what is written to it, so
+/// neither direction needs more memory than a few buffers.
+final class Exchange {
+    /// The answer once its head has been passed on.
+    struct Answer {
+        var status: Int
+        var facts: ResponseFacts
+        var body: BodyReader
+        var framing: ResponseRewriting.Framing
+        var keepAlive: Bool
+    }
+
+    /// Interim answers that an app may send before the real one.
+    static let maxInterimAnswers = 16
+
+    let front: FrontConnection
+    let incoming: IncomingRequest
+    let request: AppRequest
+    var upstream: UpstreamConnection?
+    var answer: Answer?
+    var answerScanner: HeadScanner
+    var interimAnswers = 0
+    /// Bytes of content sent to the client.
+    var bytes: Int64 = 0
+    /// The app has sent something for this request.
+    var hasUpstreamSpoken = false
+    /// The client waits for a 100 that nobody has sent.
+    var awaitsContinue: Bool
+    private(set) var isRequestSent = false
+    private var body: BodyReader
+    private var claimed: Upstream?
+    private var hasRetried = false
+    private var isOver = false
+
+    var loop: RouterLoop { front.loop }
+
+    init(front: FrontConnection, incoming: IncomingRequest, request: AppRequest) {
+        self.front = front
+        self.incoming = incoming
+        self.request = request
+        body = BodyReader(incoming.facts.framing)
+        awaitsContinue = incoming.facts.expectsContinue
+        let limits = front.loop.configuration.limits
+        answerScanner = HeadScanner(
+            maxBytes: limits.responseHeadBytes, maxFields: limits.fieldCount, maxStartLine: limits.responseHeadBytes)
+    }
+
+    // MARK: - Finding an instance
+
+    /// Begins; ends by telling the front connection that the exchange has ended.
+    func start() {
+        switch loop.table.claim(app: request.app) {
+        case .unknown: front.answer(.noSuchApp(request.app), to: incoming, app: request.app)
+        case .unavailable(let state): front.answer(.unavailable(request.app, state), to: incoming, app: request.app)
+        case .upstream(let upstream):
+            claimed = upstream
+            if let idle = loop.pool.take(upstream) { attach(idle) } else { connect(upstream) }
+        }
+    }
+
+    private func connect(_ upstream: Upstream) {
+        loop.pool.connect(upstream).assumeIsolated().whenComplete { [self] result in
+            let connection = Result {
+                try result.get().pipeline.syncOperations.handler(type: UpstreamConnection.self)
+            }
+            switch connection {
+            case .success(let connection) where isOver: connection.close()
+            case .success(let connection) where connection.isUsable: attach(connection)
+            case .failure where isOver: break
+            case .success, .failure: connectFailed(upstream)
+            }
+        }
+    }
+
+    /// Another instance gets the request: nothing of it has been sent yet, so that is safe for any method.
+    private func connectFailed(_ upstream: Upstream) {
+        if !hasRetried, case .upstream(let other) = loop.table.claim(app: request.app, avoiding: upstream) {
+            hasRetried = true
+            loop.table.release(upstream)
+            claimed = other
+            if other != upstream { return connect(other) }
+        }
+        fail(.badGateway(request.app, "it accepts no connection"))
+    }
+
+    private func attach(_ connection: UpstreamConnection) {
+        upstream = connection
+        connection.owner = self
+        var head = front.allocator.buffer(capacity: incoming.head.bytes.readableBytes + 512)
+        RequestRewriting(
+            head: incoming.head, facts: incoming.facts, request: request, clientAddress: front.address,
+            requestID: incoming.id
+        ).write(to: connection.upstream, into: &head)
+        connection.write(head)
+        pumpRequest()
+        upstream?.read()
+    }
+
+    /// The app closed a kept connection just when the request was sent: once more on a new one.
+    private func retryOnNewConnection() -> Bool {
+        guard let connection = upstream, connection.isReused, !hasUpstreamSpoken, !hasRetried, incoming.isIdempotent,
+            incoming.isBodyless
+        else { return false }
+        hasRetried = true
+        upstream = nil
+        connection.close()
+        isRequestSent = false
+        body = BodyReader(incoming.facts.framing)
+        connect(connection.upstream)
+        return true
+    }
+
+    // MARK: - Request
+
+    /// Passes on what has arrived of the body, and asks for more when the app takes it.
+    private func pumpRequest() {
+        guard let upstream, !isRequestSent else { return }
+        let writer = BodyWriter(isChunked: incoming.facts.framing == .chunked)
+        do throws(FramingError) {
+            while !isRequestSent, let piece = try body.next(&front.input) {
+                switch piece {
+                case .data(let data):
+                    awaitsContinue = false
+                    writer.writeData(data, write: upstream.write)
+                case .end(let trailers):
+                    writer.writeEnd(trailers, dropping: incoming.facts.connection, write: upstream.write)
+                    isRequestSent = true
+                }
+            }
+        } catch {
+            return fail(.refused(error))
+        }
+        upstream.flush()
+        if !isRequestSent, upstream.isWritable { front.read() }
+        rearm()
+    }
+
+    /// Which silence is measured now, and how long it may last. A live answer may be silent for ever.
+    func rearm() {
+        guard let upstream, answer == nil, !isOver else { return front.timer.clear() }
+        let configuration = loop.configuration
+        if isRequestSent || !upstream.isWritable {
+            front.timer.set(configuration.firstByteTimeout)
+        } else {
+            front.timer.set(awaitsContinue ? configuration.continueTimeout : configuration.bodyTimeout)
+        }
+    }
+
+    // MARK: - The end
+
+    /// The answer is complete. The app's connection is kept when both sides are exactly at a message's end.
+    func finish(_ answer: Answer) {
+        front.flush()
+        let connection = upstream
+        upstream = nil
+        let isReusable = isRequestSent && answer.facts.keepAlive && answer.facts.framing != .untilClose
+        let isWanted = end(status: answer.status, isCut: false)
+        if let connection {
+            if isReusable, isWanted, connection.isUsable, connection.input.readableBytes == 0 {
+                loop.pool.put(connection)
+            } else {
+                connection.close()
+            }
+        }
+        front.exchangeEnded(keepAlive: isRequestSent && answer.keepAlive)
+    }
+
+    /// Nothing usable comes from the app, or nothing sensible from the client: a page instead of the answer, or a
+    /// visible cut when the answer has begun.
+    func fail(_ page: OwnPage) {
+        guard !isOver else { return }
+        upstream?.close()
+        upstream = nil
+        if let answer {
+            end(status: answer.status, isCut: true)
+            front.cutAnswer(resetting: answer.framing == .untilClose)
+        } else {
+            isOver = true
+            let upstreamID = claimed?.id
+            release()
+            front.answer(
+                page, to: incoming, app: request.app, upstreamID: upstreamID,
+                isRequestComplete: body.isComplete && page.status >= 500)
+        }
+    }
+
+    /// The connection to the app ended before the answer did.
+    func answerEndedEarly(_ reason: String) {
+        if retryOnNewConnection() { return }
+        fail(.badGateway(request.app, reason))
+    }
+
+    /// Releases the instance and writes the access log. Returns whether the instance is still routed to.
+    @discardableResult
+    func end(status: Int, isCut: Bool) -> Bool {
+        isOver = true
+        front.timer.clear()
+        let upstreamID = claimed?.id
+        let isWanted = release()
+        loop.accessLog?(
+            incoming.record(
+                app: request.app, status: status, bytes: bytes, upstreamID: upstreamID, isCut: isCut,
+                now: loop.eventLoop.now))
+        return isWanted
+    }
+
+    @discardableResult
+    private func release() -> Bool {
+        guard let claimed else { return false }
+        self.claimed = nil
+        return loop.table.release(claimed)
+    }
+}
+
+extension Exchange: ClientSide {
+    func clientReadable() {
+        pumpRequest()
+        // One read stays outstanding, so that the next pipelined request needs no change of the kernel's interest.
+        if isRequestSent, front.input.readableBytes == 0 { front.read() }
+    }
+
+    func clientWritable() { upstream?.read() }
+
+    /// A client that closes its side has gone: proxies agree on that, since a browser's closed tab looks the same.
+    func clientInputClosed() {
+        clientGone()
+        front.cut()
+    }
+
+    func clientGone() {
+        guard !isOver else { return }
+        upstream?.close()
+        upstream = nil
+        end(status: answer?.status ?? 499, isCut: true)
+    }
+
+    func deadlinePassed() {
+        if awaitsContinue, !isRequestSent, upstream?.isWritable == true {
+            awaitsContinue = false
+            front.write(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))
+            front.flush()
+            rearm()
+        } else if isRequestSent || upstream?.isWritable == false {
+            fail(.tooSlow(request.app, seconds: loop.configuration.firstByteTimeout.shortText))
+        } else {
+            fail(.requestTimeout)
+        }
+    }
+
+    /// The app takes bytes again.
+    func upstreamWritable() { pumpRequest() }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The fields that the router itself understands; every other one is passed on as it came.
+enum FieldName: String, CaseIterable {
+    // Framing and routing.
+    case host
+    case contentLength = "content-length"
+    case transferEncoding = "transfer-encoding"
+    case expect
+    // Hop by hop, RFC 9110 §7.6.1 and its predecessors.
+    case connection
+    case keepAlive = "keep-alive"
+    case proxyConnection = "proxy-connection"
+    case proxyAuthenticate = "proxy-authenticate"
+    case proxyAuthorization = "proxy-authorization"
+    case te
+    case upgrade
+    // Said by the router, never taken from a client.
+    case forwarded
+    case xForwardedFor = "x-forwarded-for"
+    case xForwardedHost = "x-forwarded-host"
+    case xForwardedPort = "x-forwarded-port"
+    case xForwardedPrefix = "x-forwarded-prefix"
+    case xForwardedProto = "x-forwarded-proto"
+    case xForwardedScheme = "x-forwarded-scheme"
+    case xForwardedServer = "x-forwarded-server"
+    case xForwardedSSL = "x-forwarded-ssl"
+    case xRealIP = "x-real-ip"
+    case xRequestID = "x-request-id"
+    /// CGI turns it into the environment variable HTTP_PROXY (CVE-2016-5385).
+    case proxy
+    // Read or rewritten.
+    case accept
+    case date
+    case location
+    case setCookie = "set-cookie"
+
+    /// Meant for one connection only: never passed on as it came.
+    var isHopByHop: Bool {
+        switch self {
+        case .connection, .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .te, .upgrade,
+            .transferEncoding, .contentLength:
+            true
+        default: false
+        }
+    }
+
+    /// Passed on to an app when a client sent it; everything else in this list the router says itself or withholds.
+    var isClientsToSay: Bool {
+        switch self {
+        case .accept, .date, .location, .setCookie: true
+        default: false
+        }
+    }
+
+    /// Finds the field by its name on the wire.
+    ///
+    /// `_` counts as `-`: CGI and WSGI apps cannot tell `X_Forwarded_For` from `X-Forwarded-For`, so neither may the
+    /// rules that strip what a client must not say.
+    /// - Returns: the field, and whether it was spelled with `_`.
+    static func find(_ name: Slice<UnsafeRawBufferPointer>) -> (field: FieldName, isSpelledExactly: Bool)? {
+        guard name.count < byLength.count else { return nil }
+        candidates: for candidate in byLength[name.count] {
+            var isSpelledExactly = true
+            var index = name.startIndex
+            for expected in candidate.bytes {
+                var byte = ByteClass.lowercased(name[index])
+                if byte == 0x5F {
+                    byte = 0x2D
+                    isSpelledExactly = false
+                }
+                if byte != expected { continue candidates }
+                index += 1
+            }
+            return (candidate.field, isSpelledExactly)
+        }
+        return nil
+    }
+
+    private static let byLength: [[(field: FieldName, bytes: [UInt8])]] = {
+        let longest = allCases.map(\.rawValue.utf8.count).max() ?? 0
+        var table = [[(field: FieldName, bytes: [UInt8])]](repeating: [], count: longest + 1)
+        for field in allCases { table[field.rawValue.utf8.count].append((field, Array(field.rawValue.utf8))) }
+        return table
+    }()
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+
+/// Writes an answer's head as the client gets it: hop-by-hop fields are left out, and addresses that only the app
+/// knows are turned into the public ones.
+struct ResponseRewriting {
+    /// How the body is delimited towards the client.
+    enum Framing: Equatable {
+        /// No body; the length is what a body would have had (HEAD, 304).
+        case none(statedLength: Int?)
+        case length(Int)
+        case chunked
+        case untilClose
+    }
+
+    let head: ResponseHead
+    let facts: ResponseFacts
+    let address: PublicAddress
+    let requestID: String
+
+    /// How the body of the answer to a client of this version is delimited.
+    static func framing(of facts: ResponseFacts, clientMinorVersion: Int) -> Framing {
+        switch facts.framing {
+        case .none: .none(statedLength: facts.statedLength)
+        case .length(let length): .length(length)
+        case .chunked, .untilClose: clientMinorVersion == 0 ? .untilClose : .chunked
+        }
+    }
+
+    /// Writes the head.
+    ///
+    /// - Parameters:
+    ///   - connection: value of the Connection field, nil for none.
+    ///   - date: value of the Date field, used when the app sent none.
+    func write(framing: Framing, connection: String?, date: String, into buffer: inout ByteBuffer) {
+        head.bytes.withUnsafeReadableBytes { all in
+            writeStatusLine(all, into: &buffer)
+            for field in head.fields { write(field, all, into: &buffer) }
+        }
+        switch framing {
+        case .none(let length?), .length(let length): buffer.writeField("Content-Length", String(length))
+        case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case .none(nil), .untilClose: break
+        }
+        if let connection { buffer.writeField("Connection", connection) }
+        if !facts.hasDate { buffer.writeField("Date", date) }
+        buffer.writeField("X-Request-Id", requestID)
+        buffer.writeStaticString("\r\n")
+    }
+
+    /// Writes an interim answer's head (1xx); for 101 with the fields that make the tunnel.
+    func writeInterim(into buffer: inout ByteBuffer) {
+        head.bytes.withUnsafeReadableBytes { all in
+            writeStatusLine(all, into: &buffer)
+            for field in head.fields { write(field, all, into: &buffer) }
+            if head.status == 101, let upgrade = facts.upgrade {
+                buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
+                buffer.writeBytes(all[upgrade])
+                buffer.writeStaticString("\r\n")
+                buffer.writeField("X-Request-Id", requestID)
+            }
+        }
+        buffer.writeStaticString("\r\n")
+    }
+
+    private func writeStatusLine(_ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        buffer.writeString("HTTP/1.1 \(head.status) ")
+        buffer.writeBytes(all[head.reason])
+        buffer.writeStaticString("\r\n")
+    }
+
+    private func write(_ field: FieldLine, _ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        if !facts.connection.fieldNames.isEmpty, facts.connection.names(all[field.name]) { return }
+        switch field.known {
+        case .xRequestID?: return
+        case let known? where known.isHopByHop: return
+        case .location?: writeRewritten(field, all, address.location(Array(all[field.value])), into: &buffer)
+        case .setCookie?: writeRewritten(field, all, address.cookie(Array(all[field.value])), into: &buffer)
+        default: buffer.writeField(field, all)
+        }
+    }
+
+    private func writeRewritten(
+        _ field: FieldLine, _ all: UnsafeRawBufferPointer, _ value: [UInt8], into buffer: inout ByteBuffer
+    ) {
+        buffer.writeBytes(all[field.name])
+        buffer.writeStaticString(": ")
+        buffer.writeBytes(value)
+        buffer.writeStaticString("\r\n")
+    }
+}

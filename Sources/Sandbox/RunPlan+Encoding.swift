@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Numbers of `paas_init_protocol.h`; Tests/SandboxTests runs the real `paas-init` on what is written with them.
+enum PlanFormat {
+    static let magic: UInt32 = 0x4E4C_5050
+    static let version: UInt32 = 1
+    static let headerBytes = 48
+    static let maxArguments = 65_536
+    static let maxVariables = 65_536
+    static let maxResourceLimits = 16
+}
+
+extension RunPlan {
+    /// The plan as `paas-init` reads it.
+    ///
+    /// - Throws: `SandboxError` with code `invalidPlan` when `paas-init` would refuse it: a NUL byte in a string, a
+    ///   path that is not absolute, root's ids, or more than 1 MiB in all.
+    public func encoded() throws -> [UInt8] {
+        try check()
+        var writer = PlanWriter()
+        try writer.append(hostname, as: "the host name")
+        try writer.append(workingDirectory, as: "the working directory")
+        for argument in argumentVector { try writer.append(argument, as: "an argument") }
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
+            try writer.append("\(name)=\(value)", as: "the environment variable \(name.prefix(80))")
+        }
+        for limit in resourceLimits {
+            writer.append(limit.resource.rawValue)
+            writer.append(UInt32(0))
+            writer.append(limit.soft)
+            writer.append(limit.hard)
+        }
+        for mount in mounts { try writer.append(mount) }
+        let size = PlanFormat.headerBytes + writer.bytes.count
+        guard size <= Self.maxBytes else {
+            throw SandboxError(
+                .invalidPlan,
+                "the command and environment are too large: together the plan is \(size) bytes, over 1 MiB")
+        }
+        return header(size: size) + writer.bytes
+    }
+
+    private func header(size: Int) -> [UInt8] {
+        var writer = PlanWriter()
+        for word in [PlanFormat.magic, PlanFormat.version, UInt32(size), namespaces.rawValue, userID, groupID] {
+            writer.append(word)
+        }
+        writer.append(UInt32(bitPattern: outOfMemoryScoreAdjustment))
+        for count in [argumentVector.count, environment.count, resourceLimits.count, mounts.count, 0] {
+            writer.append(UInt32(count))
+        }
+        return writer.bytes
+    }
+
+    private func check() throws {
+        func refuse(_ condition: Bool, _ why: String) throws {
+            if condition { throw SandboxError(.invalidPlan, why) }
+        }
+        try refuse(argumentVector.first?.isEmpty ?? true, "the command is empty")
+        try refuse(argumentVector.count > PlanFormat.maxArguments, "the command has over 65536 words")
+        try refuse(environment.count > PlanFormat.maxVariables, "the environment has over 65536 variables")
+        try refuse(
+            environment.keys.contains { $0.isEmpty || $0.contains("=") },
+            "the environment has a name that is empty or contains '='")
+        try refuse(resourceLimits.count > PlanFormat.maxResourceLimits, "there are over 16 resource limits")
+        try refuse(mounts.count > Self.maxMounts, "there are over \(Self.maxMounts) mounts")
+        try refuse(
+            !mounts.isEmpty && !namespaces.contains(.mount), "mounts without a mount namespace would change the machine"
+        )
+        try refuse(userID == 0 || groupID == 0, "an app never runs as root")
+        try refuse(userID == .max || groupID == .max, "4294967295 is not a user or group id")
+        try refuse(!(-1000...1000).contains(outOfMemoryScoreAdjustment), "the OOM score is not within -1000 and 1000")
+        try refuse(hostname.utf8.count > 64, "the host name is longer than 64 bytes")
+        try refuse(!workingDirectory.hasPrefix("/"), "the working directory is not an absolute path")
+    }
+}
+
+/// Appends values in the plan's format.
+private struct PlanWriter {
+    var bytes: [UInt8] = []
+
+    mutating func append(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ text: String, as what: String) throws {
+        let utf8 = text.utf8
+        guard !utf8.contains(0) else { throw SandboxError(.invalidPlan, "\(what) contains a NUL byte") }
+        guard utf8.count < RunPlan.maxBytes else { throw SandboxError(.invalidPlan, "\(what) is over 1 MiB") }
+        append(UInt32(utf8.count))
+        bytes.append(contentsOf: utf8)
+        bytes.append(0)
+    }
+
+    mutating func append(_ mount: Mount) throws {
+        let components = mount.target.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        let isPlain = components.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
+        guard mount.target.hasPrefix("/"), isPlain else {
+            throw SandboxError(.invalidPlan, "'\(mount.target)' is not a plain absolute path to mount on")
+        }
+        switch mount {
+        case .bind(let source, _, let options):
+            guard source.hasPrefix("/") else {
+                throw SandboxError(.invalidPlan, "'\(source)' is not an absolute path to mount from")
+            }
+            try append(mount, kind: 1, options: options, source: source)
+        case .temporary(_, let size, let mode, let options):
+            try append(mount, kind: 2, options: options, size: size, mode: mode)
+        case .processes: try append(mount, kind: 3)
+        case .devices(_, let size): try append(mount, kind: 4, size: size)
+        case .symbolicLink(_, let text): try append(mount, kind: 5, source: text)
+        case .file(_, let contents, let mode): try append(mount, kind: 6, mode: mode, source: contents)
+        case .mask(_, let options): try append(mount, kind: 7, options: options)
+        }
+    }
+
+    private mutating func append(
+        _ mount: Mount, kind: UInt32, options: Mount.Options = [], size: UInt64 = 0, mode: UInt32 = 0,
+        source: String = ""
+    ) throws {
+        append(kind)
+        append(options.rawValue)
+        append(size)
+        append(mode)
+        append(UInt32(0))
+        try append(source, as: "what is mounted on \(mount.target)")
+        try append(mount.target, as: "a mount's target")
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LinuxSystem
+internal import PaaSModel
+
+/// What the supervisor knows of one instance.
+///
+/// `@unchecked Sendable`: handlers and timers capture it, and every one of them runs inside the supervisor's
+/// `assumeIsolated`; nothing else ever gets hold of it.
+final class ManagedInstance: @unchecked Sendable {
+    var assignment: Assignment
+    var machine: InstanceMachine
+    var run: Run?
+    var lastExit: ExitReport?
+    /// When the machine entered its state.
+    var since: Timestamp
+    /// A run of this instance has been ready once.
+    var everReady = false
+    /// What it waits for, or why it failed.
+    var reason: String?
+    /// The pause before the next start.
+    var pauseTimer: EventLoop.Timer?
+    /// Grows with every start; a start that waited for a bundle looks whether it is still wanted.
+    var startNumber = 0
+
+    init(assignment: Assignment, machine: InstanceMachine, since: Timestamp) {
+        self.assignment = assignment
+        self.machine = machine
+        self.since = since
+    }
+
+    var id: String { assignment.instanceID }
+    var app: AppName { assignment.app }
+
+    /// The part that is written down.
+    var record: InstanceRecord {
+        InstanceRecord(
+            assignment: assignment, goal: machine.goal, state: machine.state, restarts: machine.restarts,
+            failures: machine.failures, everReady: everReady, lastExit: lastExit, run: run?.record)
+    }
+
+    /// The part that the control plane is told.
+    var status: InstanceStatus {
+        var status = InstanceStatus(instanceID: id, state: machine.state, since: since)
+        status.port = run.map { Int($0.record.port) }
+        status.pid = run?.record.appPID
+        status.restarts = machine.restarts
+        status.startedAt = run?.record.startedAt
+        status.crashLooping = machine.isCrashLooping
+        status.reason = reason
+        status.lastExit = lastExit
+        return status
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Cgroups
+internal import Glibc
+internal import LinuxSystem
+internal import Logging
+internal import PaaSModel
+internal import Sandbox
+
+extension Supervisor {
+    /// Starts a run: brings the bundle first when there is one.
+    func start(_ instance: ManagedInstance) {
+        instance.startNumber += 1
+        guard let bundle = instance.assignment.spec.bundle else {
+            return launch(instance, appDirectory: directory.empty)
+        }
+        let path = directory.bundle(bundle, ofApp: instance.assignment.appID)
+        if directory.exists(path) { return launch(instance, appDirectory: path) }
+        instance.reason = "getting the bundle \(bundle.prefix(12))"
+        let number = instance.startNumber
+        Task {
+            do {
+                try await unpack(bundle, into: path, ofApp: instance.assignment.appID)
+                // A stop may have come in meanwhile, and even another start.
+                guard instance.startNumber == number, instance.machine.state == .starting else { return }
+                launch(instance, appDirectory: path)
+            } catch {
+                guard instance.startNumber == number, instance.machine.state == .starting else { return }
+                startFailed(instance, "the bundle cannot be had: \(error)", permanent: false)
+            }
+        }
+    }
+
+    /// Unpacks a bundle once, however many instances wait for it.
+    private func unpack(_ bundle: String, into path: String, ofApp appID: String) async throws {
+        if let running = unpacking[path] { return try await running.value }
+        let userID = try users.userID(ofApp: appID)
+        try StateDirectory.makeDirectory(directory.bundles(ofApp: appID))
+        let bundles = dependencies.bundles
+        let task = Task { try await bundles.unpack(bundle: bundle, into: path, userID: userID) }
+        unpacking[path] = task
+        defer { unpacking[path] = nil }
+        try await task.value
+    }
+
+    /// Removes the bundles of an app that none of its instances uses any more.
+    func removeUnusedBundles(ofApp appID: String) {
+        let used = Set(
+            instances.values.filter { $0.assignment.appID == appID }.compactMap(\.assignment.spec.bundle))
+        directory.removeBundles(ofApp: appID) { !used.contains($0) }
+    }
+
+    private func launch(_ instance: ManagedInstance, appDirectory: String) {
+        do {
+            try spawn(instance, appDirectory: appDirectory)
+        } catch let error as SupervisionError {
+            startFailed(instance, error.message, permanent: error.isPermanent)
+        } catch let error as SandboxError {
+            startFailed(instance, error.message, permanent: true)
+        } catch let error as CgroupError {
+            startFailed(instance, "\(error)", permanent: error.code == .controllerMissing)
+        } catch let error as SystemError {
+            startFailed(instance, "\(error)", permanent: false)
+        } catch {
+            startFailed(instance, "\(error)", permanent: false)
+        }
+    }
+
+    /// Ends a start that did not come to a process.
+    func startFailed(_ instance: ManagedInstance, _ why: String, permanent: Bool) {
+        var report = ExitReport(startFailure: why, at: .now)
+        report.reason = "could not be started: \(why)"
+        instance.lastExit = report
+        systemLine(report.reason, of: instance)
+        feed(.ended(InstanceMachine.Ending(permanent: permanent)), to: instance, note: report.reason)
+    }
+
+    private func spawn(_ instance: ManagedInstance, appDirectory: String) throws {
+        let assignment = instance.assignment
+        let port = try allocatePort(for: instance)
+        let userID = try users.userID(ofApp: assignment.appID)
+        try directory.prepareData(ofApp: assignment.appID, userID: userID)
+        let plan = try dependencies.planner.plan(
+            assignment: assignment, port: Int(port), userID: userID,
+            directories: AppDirectories(app: appDirectory, data: directory.data(ofApp: assignment.appID)))
+        let planDescriptor = try OwnedDescriptor.sealedMemory(name: "paas-plan", bytes: plan.encoded())
+
+        let runID = Self.makeRunID()
+        var undo = StartUndo(directory: directory, runID: runID)
+        try makeRunDirectory(runID, userID: userID)
+        let cgroup = try dependencies.cgroups.makeRun(
+            app: assignment.app.rawValue, run: runID, limits: CgroupLimits(assignment.spec.limits))
+        undo.cgroup = cgroup
+
+        var record = RunRecord(
+            runID: runID, cgroup: cgroup.path, cgroupInode: cgroup.inode, process: nil, appPID: nil, port: port,
+            startedAt: .now, startedMonotonic: MonotonicInstant.now.nanoseconds, ready: false, stopRequested: false)
+        // On disk before the process exists: an agent that dies in between is followed by one that looks into the
+        // cgroup for it.
+        try saveStart(of: record, for: instance)
+
+        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
+        let outReader = try OwnedDescriptor.open(directory.stdout(ofRun: runID), O_RDONLY | O_NONBLOCK)
+        let errReader = try OwnedDescriptor.open(directory.stderr(ofRun: runID), O_RDONLY | O_NONBLOCK)
+        let outWriter = try OwnedDescriptor.open(directory.stdout(ofRun: runID), O_RDWR)
+        let errWriter = try OwnedDescriptor.open(directory.stderr(ofRun: runID), O_RDWR)
+        let exitRecord = try OwnedDescriptor.open(directory.exitRecord(ofRun: runID), O_WRONLY | O_CREAT)
+        var failurePipe = try Pipe()
+        let process = try Spawner.spawn(
+            Spawner.Request(
+                path: configuration.initPath, arguments: ["paas-init"],
+                newPIDNamespace: plan.namespaces.contains(.pid)),
+            descriptors: [
+                null.rawValue, outWriter.rawValue, errWriter.rawValue, planDescriptor.rawValue,
+                failurePipe.writer?.rawValue ?? -1, exitRecord.rawValue,
+            ], cgroup: cgroup.descriptor)
+        failurePipe.closeWriter()
+        undo.disarm()
+
+        record.process = ProcessIdentity.current(of: process.pid)
+        let run = Run(
+            record: record, assignment: assignment, process: Shared(process), cgroup: cgroup,
+            stdout: Shared(outReader), stderr: Shared(errReader),
+            startFailureReader: Shared(failurePipe.takeReader()))
+        instance.run = run
+        instance.reason = "waiting for the process to start"
+        save(instance)
+        try watch(run, of: instance)
+        run.timers[.startTimeout] = schedule(after: configuration.startTimeout) { supervisor in
+            supervisor.startTimedOut(run, of: instance)
+        }
+    }
+
+    private func allocatePort(for instance: ManagedInstance) throws -> UInt16 {
+        let listening = ListeningSockets(ofProcess: getpid())
+        let range = configuration.portRange
+        guard let port = ports.allocate(owner: instance.id, isFree: { !listening.contains(port: $0) }) else {
+            throw SupervisionError(
+                "no port between \(range.lowerBound) and \(range.upperBound) is free; give the agent a larger "
+                    + "--port-range", isPermanent: false)
+        }
+        return port
+    }
+
+    private func makeRunDirectory(_ runID: String, userID: UInt32) throws {
+        try StateDirectory.makeDirectory(directory.run(runID))
+        for path in [directory.stdout(ofRun: runID), directory.stderr(ofRun: runID)] {
+            guard mkfifo(path, 0o600) == 0 else { throw SystemError(operation: "mkfifo", path: path, errno: errno) }
+            // An app may open /dev/stdout again; the FIFO's owner must then be the app's uid.
+            guard chown(path, userID, userID) == 0 else {
+                throw SystemError(operation: "chown", path: path, errno: errno)
+            }
+        }
+    }
+
+    private func saveStart(of record: RunRecord, for instance: ManagedInstance) throws {
+        var whole = instance.record
+        whole.run = record
+        try directory.save(whole)
+    }
+
+    private static func makeRunID() -> String {
+        "r-" + String(Timestamp.now.microseconds, radix: 36) + String(UInt16.random(in: .min ... .max), radix: 36)
+    }
+
+    // MARK: Watching
+
+    /// Registers everything of a run that the loop waits for. The same for a spawned and an adopted run.
+    func watch(_ run: Run, of instance: ManagedInstance) throws(SystemError) {
+        if let process = run.process {
+            run.registrations.append(
+                try register(process.value.pidfd, for: .readable) { $0.processEnded(run, of: instance) })
+        }
+        run.registrations.append(
+            try register(run.stdout.value, for: .readable) { $0.capture(run, .stdout, of: instance) })
+        run.registrations.append(
+            try register(run.stderr.value, for: .readable) { $0.capture(run, .stderr, of: instance) })
+        if let reader = run.startFailureReader {
+            run.startFailureRegistration = try register(reader.value, for: .readable) {
+                $0.readStartFailure(of: run, instance: instance)
+            }
+        }
+    }
+
+    /// The pipe closed: the app runs. Or `paas-init` told why it does not; its own end follows.
+    func readStartFailure(of run: Run, instance: ManagedInstance) {
+        guard let reader = run.startFailureReader, let count = (try? reader.value.read(into: readBuffer)) ?? nil
+        else { return }
+        if let registration = run.startFailureRegistration { loop.cancel(registration) }
+        run.startFailureRegistration = nil
+        run.startFailureReader = nil
+        if count == 0 { return appStarted(run, of: instance) }
+        let bytes = Array(UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
+        do {
+            let failure = try StartFailure(bytes: bytes)
+            run.startFailure = failure.description
+            run.startFailureIsPermanent = failure.isPermanent
+        } catch {
+            run.startFailure = "\(error)"
+            run.startFailureIsPermanent = false
+        }
+    }
+
+    private func appStarted(_ run: Run, of instance: ManagedInstance) {
+        run.record.appPID = run.process.flatMap { ProcFS.children(of: $0.value.pid).first }
+        instance.reason = "waiting for PORT \(run.record.port) to be listened on by \(instance.assignment.slot)"
+        save(instance)
+        systemLine(
+            "started \(run.assignment.release), pid \(run.record.appPID ?? 0), PORT \(run.record.port)", of: instance)
+        report(instance)
+        probe(run, of: instance)
+    }
+}
+
+/// Takes back what a failed start has made. Works at the end of its scope unless disarmed.
+private struct StartUndo: ~Copyable {
+    private let directory: StateDirectory
+    private let runID: String
+    private var armed = true
+    var cgroup: RunCgroup?
+
+    init(directory: StateDirectory, runID: String) {
+        self.directory = directory
+        self.runID = runID
+    }
+
+    mutating func disarm() { armed = false }
+
+    deinit {
+        guard armed else { return }
+        try? cgroup?.remove()
+        directory.removeRun(runID)
+    }
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import AppLogs
+public import Cgroups
+public import LinuxSystem
+public import Logging
+internal import PaaSModel
+public import Sandbox
+
+/// Runs this node's instances. The actor lives on the event loop's thread: between "the pidfd fired" and "restart"
+/// there is no lock and no hop.
+///
+/// Decisions are ``InstanceMachine``'s; this type performs them. It is spread over files by topic: assignments,
+/// starting, readiness, ending, adoption.
+public actor Supervisor {
+    /// What the supervisor works with; everything is made by the agent's main.
+    public struct Dependencies: Sendable {
+        /// Where runs live.
+        public var cgroups: CgroupTree
+        /// Turns an assignment into what `paas-init` does.
+        public var planner: SandboxPlanner
+        /// Where lines go.
+        public var logs: LogStore
+        /// Takes routes.
+        public var routes: any RouteSink
+        /// Brings bundles.
+        public var bundles: any BundleProvider
+        /// Asks health paths.
+        public var prober: any HealthProber
+        /// Takes reports.
+        public var outbox: Outbox
+        /// Logs what the operator should know of the supervisor itself.
+        public var logger: Logger
+
+        /// Gathers them.
+        public init(
+            cgroups: CgroupTree, planner: SandboxPlanner, logs: LogStore, routes: any RouteSink,
+            bundles: any BundleProvider, prober: any HealthProber, outbox: Outbox, logger: Logger
+        ) {
+            self.cgroups = cgroups
+            self.planner = planner
+            self.logs = logs
+            self.routes = routes
+            self.bundles = bundles
+            self.prober = prober
+            self.outbox = outbox
+            self.logger = logger
+        }
+    }
+
+    /// The thread this actor lives on.
+    public nonisolated let loop: EventLoop
+    let configuration: SupervisorConfiguration
+    let dependencies: Dependencies
+    let directory: StateDirectory
+    var instances: [String: ManagedInstance] = [:]
+    /// Destroyed apps whose last instance is still on its way out.
+    var purgeRequested: Set<String> = []
+    /// Wait for the end of any run; see ``waitUntilNothingRuns(progress:)``.
+    var endWaiters: [CheckedContinuation<Void, Never>] = []
+    /// Bundles that are on their way, by the directory they go to.
+    var unpacking: [String: Task<Void, any Error>] = [:]
+    var logWriters: [String: AppLogWriter] = [:]
+    var ports: PortAllocator
+    var users: UserIDAllocator
+    /// One buffer for all reads of this thread; as long-lived as the process.
+    let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+
+    /// Opens the state directory; nothing runs before ``restore()``.
+    ///
+    /// - Throws: `SystemError`, or an error of a damaged state file.
+    public init(configuration: SupervisorConfiguration, dependencies: Dependencies, loop: EventLoop) throws {
+        self.configuration = configuration
+        self.dependencies = dependencies
+        self.loop = loop
+        directory = try StateDirectory(root: configuration.stateDirectory)
+        ports = PortAllocator(range: configuration.portRange)
+        users = try UserIDAllocator(directory: directory, range: UserIDs.range)
+    }
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    // MARK: Events and actions
+
+    /// Gives an event to an instance's machine and performs what it asks for.
+    ///
+    /// - Parameter note: the sentence for the event that people see.
+    func feed(_ event: InstanceMachine.Event, to instance: ManagedInstance, note: String? = nil) {
+        let before = instance.machine
+        let actions = instance.machine.handle(event)
+        guard instance.machine != before || !actions.isEmpty else { return }
+        if instance.machine.state != before.state { instance.since = .now }
+        instance.reason = note ?? instance.reason
+        if instance.machine.state == .running || instance.machine.state == .stopped { instance.reason = nil }
+        save(instance)
+        for action in actions { perform(action, for: instance) }
+        if instance.machine.state != before.state {
+            announce(instance, from: before, note: note)
+            publishRoute(ofApp: instance.app)
+        }
+    }
+
+    private func perform(_ action: InstanceMachine.Action, for instance: ManagedInstance) {
+        switch action {
+        case .start: start(instance)
+        case .openRoute: publishRoute(ofApp: instance.app)
+        case .closeRouteAndDrain: closeRouteAndDrain(instance)
+        case .signalStop: signalStop(instance)
+        case .kill: kill(instance)
+        case .pause(let failures, let wasReady): pause(instance, failures: failures, wasReady: wasReady)
+        case .cancelPause: cancelPause(instance)
+        case .release: ports.release(owner: instance.id)
+        case .forget: forget(instance)
+        }
+    }
+
+    private func pause(_ instance: ManagedInstance, failures: Int, wasReady: Bool) {
+        let delay = configuration.backoff.delay(
+            failures: failures, wasReady: wasReady, jitter: Double.random(in: 0..<1))
+        if delay == .zero {
+            instance.reason = "starting again at once"
+        } else {
+            instance.reason = "starting again in \(delay.shortText), after \(failures) failed in a row"
+            systemLine("starting again in \(delay.shortText)", of: instance)
+        }
+        cancelPause(instance)
+        instance.pauseTimer = schedule(after: delay) { supervisor in
+            instance.pauseTimer = nil
+            supervisor.feed(.pauseOver, to: instance)
+        }
+    }
+
+    private func cancelPause(_ instance: ManagedInstance) {
+        if let timer = instance.pauseTimer { loop.cancel(timer) }
+        instance.pauseTimer = nil
+    }
+
+    private func forget(_ instance: ManagedInstance) {
+        instances[instance.id] = nil
+        directory.removeInstance(instance.id)
+        removeUnusedBundles(ofApp: instance.assignment.appID)
+        finishPurge(ofApp: instance.assignment.appID)
+    }
+
+    /// Runs work on this actor after a time. Lives as long as the loop: the supervisor is never let go before it.
+    func schedule(
+        after delay: Duration, _ work: @escaping @Sendable (isolated Supervisor) -> Void
+    ) -> EventLoop.Timer {
+        loop.schedule(after: delay) { [unowned self] in self.assumeIsolated { work($0) } }
+    }
+
+    /// Watches a descriptor with a handler on this actor.
+    func register(
+        _ descriptor: borrowing OwnedDescriptor, for interest: EventLoop.Interest,
+        _ work: @escaping @Sendable (isolated Supervisor) -> Void
+    ) throws(SystemError) -> EventLoop.Registration {
+        try loop.register(descriptor, for: interest) { [unowned self] in self.assumeIsolated { work($0) } }
+    }
+
+    // MARK: Telling others
+
+    /// Writes an instance down. A failure is told and survived: the app runs on, only adoption would not know it.
+    func save(_ instance: ManagedInstance) {
+        guard instance.machine.state != .removed else { return }
+        do {
+            try directory.save(instance.record)
+        } catch {
+            dependencies.logger.error(
+                "cannot write the state of an instance; a restart of the agent would lose it",
+                metadata: ["instance": "\(instance.app)/\(instance.assignment.slot)", "error": "\(error)"])
+        }
+    }
+
+    /// Puts a status with its events into the outbox.
+    func report(_ instance: ManagedInstance, _ events: [Event] = []) {
+        do {
+            try dependencies.outbox.add(status: instance.status, events: events)
+        } catch {
+            dependencies.logger.error("cannot write a report", metadata: ["error": "\(error)"])
+        }
+    }
+
+    func event(_ kind: Event.Kind, _ instance: ManagedInstance, _ message: String) -> Event {
+        Event(
+            time: .now, kind: kind, app: instance.app.rawValue, instance: instance.assignment.slot,
+            release: instance.assignment.release, message: message)
+    }
+
+    /// Reports a change of state with the event that people see.
+    private func announce(_ instance: ManagedInstance, from before: InstanceMachine, note: String?) {
+        let machine = instance.machine
+        var events: [Event] = []
+        switch machine.state {
+        case .starting:
+            let message = before.state == .restarting ? "starting again" : "starting"
+            events.append(event(.starting, instance, "\(instance.assignment.slot) is \(message)"))
+        case .running:
+            let port = instance.run.map { " on port \($0.record.port)" } ?? ""
+            let message = "ready\(port) after \(instance.run?.uptime.shortText ?? "0 ms")"
+            events.append(event(.ready, instance, message))
+            systemLine(message, of: instance)
+        case .restarting:
+            events.append(event(.exited, instance, note ?? "ended"))
+            events.append(event(.restarting, instance, instance.reason ?? "starting again"))
+            if machine.isCrashLooping && !before.isCrashLooping {
+                events.append(event(.crashLooping, instance, "\(machine.failures) runs in a row failed"))
+            }
+        case .stopping:
+            events.append(event(.stopping, instance, note ?? "stopping"))
+        case .stopped, .removed:
+            events.append(event(.stopped, instance, note ?? "stopped"))
+            systemLine("stopped", of: instance)
+        case .failed:
+            events.append(event(.failed, instance, note ?? "failed"))
+        case .pending: break
+        }
+        report(instance, events)
+    }
+
+    /// Tells the router where requests for an app go now.
+    func publishRoute(ofApp app: AppName) {
+        let members = instances.values.filter { $0.app == app }.sorted { $0.assignment.slot < $1.assignment.slot }
+        guard !members.isEmpty else { return dependencies.routes.setRoute(nil, app: app) }
+        let endpoints = members.compactMap { member -> AppRoute.Endpoint? in
+            guard member.machine.state == .running, let run = member.run else { return nil }
+            return AppRoute.Endpoint(instanceID: member.id, port: run.record.port)
+        }
+        let state: AppRoute.State
+        if !endpoints.isEmpty {
+            state = .ready
+        } else if let waiting = members.first(where: { [.pending, .starting, .restarting].contains($0.machine.state) })
+        {
+            state = .starting(message: waiting.reason ?? "it is being started")
+        } else if let failed = members.first(where: { $0.machine.state == .failed }) {
+            state = .failed(message: failed.reason ?? "it failed")
+        } else {
+            state = .stopped
+        }
+        dependencies.routes.setRoute(AppRoute(state: state, endpoints: endpoints), app: app)
+    }
+}

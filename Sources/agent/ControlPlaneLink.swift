@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import PaaSClient
+import PaaSModel
+import ServiceLifecycle
+import Supervision
+
+/// Keeps the agent in touch with the control plane: registers, follows the assignments, and comes back with growing
+/// pauses when the connection is lost. While it is connected and nothing changes it does nothing.
+struct ControlPlaneLink: Service {
+    let client: PaaSClient
+    let node: Node
+    let supervisor: Supervisor
+    let logger: Logger
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await follow() }
+    }
+
+    private func follow() async throws {
+        var retry = Retry()
+        var revision: Int64?
+        while !Task.isCancelled {
+            do {
+                try await client.register(node)
+                for try await message in try await client.assignments(node: node.name, revision: revision) {
+                    if retry.isFailing || revision == nil {
+                        logger.notice("connected to the control plane", metadata: ["api": "\(client.endpoint)"])
+                    }
+                    retry.reset()
+                    await supervisor.apply(message)
+                    revision = message.revision
+                }
+                logger.notice("the control plane ended the connection; the apps go on")
+            } catch {
+                if Task.isCancelled { return }
+                if !retry.isFailing {
+                    logger.warning(
+                        "cannot reach the control plane; the apps go on, and it is tried again",
+                        metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: retry.next())
+        }
+    }
+}
+
+/// Pauses between attempts: 0.1 s doubling to 5 s, with jitter.
+struct Retry {
+    private var attempts = 0
+
+    /// Something failed since the last success.
+    var isFailing: Bool { attempts > 0 }
+
+    mutating func reset() { attempts = 0 }
+
+    mutating func next() -> Duration {
+        let pause = min(Duration.milliseconds(100) * (1 << min(attempts, 10)), .seconds(5))
+        attempts += 1
+        return pause * Double.random(in: 0.8...1.2)
+    }
+}

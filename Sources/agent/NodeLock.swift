@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import LinuxSystem
+
+/// One agent per home: an exclusive lock on `<home>/agent/lock`, which the kernel gives up when the agent ends,
+/// however it ends (flock(2)).
+struct NodeLock: ~Copyable {
+    private let descriptor: OwnedDescriptor
+
+    /// Takes the lock, or says who has it.
+    init(directory: String) throws {
+        let file = try Self.open(directory)
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let holder = ProcFS.text(of: directory + "/lock").map { $0.prefix { $0.isNumber } } ?? ""
+            throw ProgramError(
+                "another agent\(holder.isEmpty ? "" : " (pid \(holder))") already runs with the home of \(directory); stop it, "
+                    + "or give this one another --home")
+        }
+        try Self.writePID(to: file)
+        descriptor = file
+    }
+
+    /// Waits until nobody else has the lock.
+    init(waitingIn directory: String) throws {
+        let file = try Self.open(directory)
+        while flock(file.rawValue, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw SystemError(operation: "flock", path: directory + "/lock", errno: errno) }
+        }
+        try Self.writePID(to: file)
+        descriptor = file
+    }
+
+    private static func open(_ directory: String) throws -> OwnedDescriptor {
+        try OwnedDescriptor.open(directory + "/lock", O_RDWR | O_CREAT)
+    }
+
+    private static func writePID(to file: borrowing OwnedDescriptor) throws {
+        ftruncate(file.rawValue, 0)
+        try file.writeAll(Array("\(getpid())\n".utf8))
+    }
+}
+
+/// One agent per cgroup root: everything below it that the agent does not know it removes, so two agents on one root
+/// would kill each other's apps. An exclusive flock(2) on the directory itself.
+struct CgroupRootLock: ~Copyable {
+    private let descriptor: OwnedDescriptor
+
+    init(path: String) throws {
+        let directory = try OwnedDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+        guard flock(directory.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw ProgramError("another agent works below the cgroup \(path); give this one another --cgroup-root")
+        }
+        descriptor = directory
+    }
+}
+
+/// Why the agent cannot start; one sentence.
+struct ProgramError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Router
+
+struct RouteTableTests {
+    private let first = Upstream(id: "i-1", host: "127.0.0.1", port: 1)
+    private let second = Upstream(id: "i-2", host: "127.0.0.1", port: 2)
+
+    private func table(_ upstreams: Upstream...) -> RouteTable {
+        let table = RouteTable()
+        table.set(app: "web", route: Route(state: .ready, upstreams: upstreams))
+        return table
+    }
+
+    @Test func unknownAndRemovedAppsHaveNoRoute() {
+        let table = table(first)
+        #expect(table.claim(app: "other") == .unknown)
+        table.remove(app: "web")
+        #expect(table.route(app: "web") == nil)
+        #expect(table.claim(app: "web") == .unknown)
+    }
+
+    @Test func readyWithoutInstancesCountsAsStarting() {
+        #expect(table().claim(app: "web") == .unavailable(.starting(message: "no instance is ready")))
+    }
+
+    @Test func equallyBusyInstancesTakeTurns() {
+        let table = table(first, second)
+        var chosen: [Claim] = []
+        for _ in 1...4 {
+            let claim = table.claim(app: "web")
+            if case .upstream(let upstream) = claim { table.release(upstream) }
+            chosen.append(claim)
+        }
+        #expect(chosen == [.upstream(first), .upstream(second), .upstream(first), .upstream(second)])
+    }
+
+    @Test func leastBusyInstanceIsChosen() {
+        let table = table(first, second)
+        #expect(table.claim(app: "web") == .upstream(first))
+        #expect(table.claim(app: "web") == .upstream(second))
+        table.release(second)
+        #expect(table.claim(app: "web") == .upstream(second))
+        #expect(table.inFlight(upstreamID: "i-1") == 1)
+    }
+
+    @Test func failedInstanceIsChosenOnlyWithoutAnother() {
+        #expect(table(first, second).claim(app: "web", avoiding: first) == .upstream(second))
+        #expect(table(first).claim(app: "web", avoiding: first) == .upstream(first))
+    }
+
+    @Test func releaseTellsWhetherTheInstanceIsStillRouted() {
+        let table = table(first)
+        _ = table.claim(app: "web")
+        _ = table.claim(app: "web")
+        #expect(table.release(first))
+        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        #expect(!table.release(first))
+        #expect(!table.isRouted(first) && table.isRouted(second))
+    }
+
+    @Test func drainOfAnIdleInstanceReturnsAtOnce() async {
+        #expect(await table(first).drain(upstreamID: "i-1", deadline: .seconds(3_600)) == 0)
+    }
+
+    @Test func cancelledDrainReturnsWhatIsLeft() async {
+        let table = table(first)
+        _ = table.claim(app: "web")
+        let drain = Task { await table.drain(upstreamID: "i-1", deadline: .seconds(3_600)) }
+        drain.cancel()
+        #expect(await drain.value == 1)
+    }
+
+    @Test func observersHearOnlyOfInstancesThatLeave() {
+        let table = table(first)
+        let calls = Counter()
+        let key = table.addObserver { calls.add(1) }
+        table.set(app: "web", route: Route(state: .ready, upstreams: [first, second]))
+        #expect(calls.value == 0)
+        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        #expect(calls.value == 1)
+        table.set(app: "web", route: Route(state: .stopped, upstreams: [second]))
+        #expect(calls.value == 2)
+        table.removeObserver(key)
+        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        table.remove(app: "web")
+        #expect(calls.value == 2)
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import LinuxSystem
+import PaaSModel
+import Sandbox
+import Testing
+
+/// The real `paas-init` with the six descriptors that it expects, as the agent starts it.
+final class InitRun {
+    let directory: String
+    let process: ProcessHandle
+    private let output: OwnedDescriptor
+    private let errors: OwnedDescriptor
+    private var received: [UInt8] = []
+
+    static let userID: UInt32 = 1_900_999_000
+
+    /// Beside the test bundle, where the build puts every product; `PAAS_INIT` where the bundle was moved.
+    static let program: String? = {
+        if let path = getenv("PAAS_INIT") { return String(cString: path) }
+        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
+        guard let range = bundle.range(ofFirst: "/", before: ".xctest") else { return nil }
+        let path = bundle[..<range] + "/paas-init"
+        return access(String(path), X_OK) == 0 ? String(path) : nil
+    }()
+
+    /// What the tests that run it need.
+    static var isPossible: Bool {
+        program != nil && geteuid() == 0
+            && SandboxProbe.layers().filter { $0.name.hasSuffix("-namespace") }
+                .allSatisfy { $0.enforced || $0.name == "network-namespace" }
+    }
+    static let requirement: Comment = "needs root with CAP_SYS_ADMIN, and paas-init beside the test bundle"
+
+    /// A group that apps must not inherit. Set once: the C library interrupts every thread for it.
+    private static let hasSupplementaryGroup: Bool = {
+        var groups: [gid_t] = [4]
+        return setgroups(groups.count, &groups) == 0
+    }()
+
+    /// Starts a plan that the given function may change first.
+    convenience init(
+        _ command: Command, env: [String: String] = [:], bundleFiles: [String: String] = [:],
+        changing change: (inout RunPlan) -> Void = { _ in }
+    ) throws {
+        let directory = try TemporaryDirectory.make()
+        try TemporaryDirectory.fill(directory + "/app", bundleFiles)
+        let assignment = Assignment(
+            instanceID: "i-abcdefghijklmnopqrst", appID: "a-abcdefghijklmnopqrst",
+            app: try AppName(validating: "probe"), slot: "web.1", release: "v1",
+            spec: ReleaseSpec(command: command, env: env), desired: .running)
+        var plan = try SandboxPlanner().plan(
+            assignment: assignment, port: 20_001, userID: Self.userID,
+            directories: AppDirectories(app: directory + "/app", data: directory + "/data"))
+        change(&plan)
+        try self.init(
+            bytes: plan.encoded(), directory: directory, newPIDNamespace: plan.namespaces.contains(.pid))
+    }
+
+    /// Starts whatever bytes there are as a plan.
+    init(bytes: [UInt8], directory: String? = nil, newPIDNamespace: Bool = true) throws {
+        let directory = try directory ?? TemporaryDirectory.make()
+        self.directory = directory
+        try #require(Self.hasSupplementaryGroup)
+        let fifo = directory + "/stdout"
+        try #require(mkfifo(fifo, 0o600) == 0 && chown(fifo, Self.userID, Self.userID) == 0)
+        let reader = try OwnedDescriptor.open(fifo, O_RDONLY | O_NONBLOCK)
+        let writer = try OwnedDescriptor.open(fifo, O_RDWR)
+        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
+        let plan = try OwnedDescriptor.sealedMemory(name: "plan", bytes: bytes)
+        let record = try OwnedDescriptor.open(directory + "/exit", O_WRONLY | O_CREAT)
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        self.errors = OwnedDescriptor(adopting: ends[0])
+        let errorWriter = OwnedDescriptor(adopting: ends[1])
+        let descriptors = [
+            null.rawValue, writer.rawValue, writer.rawValue, plan.rawValue, errorWriter.rawValue, record.rawValue,
+        ]
+        self.output = reader
+        self.process = try Spawner.spawn(
+            .init(path: try #require(Self.program), arguments: ["paas-init"], newPIDNamespace: newPIDNamespace),
+            descriptors: descriptors, cgroup: nil)
+        _ = consume errorWriter
+    }
+
+    deinit {
+        // A test that failed in the middle leaves nothing behind: the end of pid 1 is the end of its namespace.
+        _ = try? process.send(signal: SIGKILL)
+        TemporaryDirectory.remove(directory)
+    }
+
+    /// Waits for the start; nil when the app runs.
+    func startFailure() throws -> StartFailure? {
+        let bytes = try readToEnd(errors)
+        return bytes.isEmpty ? nil : try StartFailure(bytes: bytes)
+    }
+
+    /// Waits until the app has written a text.
+    func waitForOutput(containing text: String) throws {
+        while !outputSoFar.contains(text) {
+            try waitUntilReadable(output, "the app wrote only: \(outputSoFar)")
+            try drain()
+        }
+    }
+
+    /// Waits for the end of `paas-init` itself.
+    func wait() throws -> ProcessHandle.ExitStatus {
+        try waitUntilReadable(process.pidfd, "paas-init did not end; output: \(outputSoFar)")
+        let status = try process.exitStatus()
+        try drain()
+        return try #require(status)
+    }
+
+    /// The exit record; nil when there is none.
+    var record: ExitRecord? {
+        guard let file = try? OwnedDescriptor.open(directory + "/exit", O_RDONLY), let bytes = try? readToEnd(file)
+        else { return nil }
+        return ExitRecord(bytes: bytes)
+    }
+
+    /// What the app has written so far.
+    var outputSoFar: String { String(decoding: received, as: UTF8.self) }
+
+    /// Runs to the end; a start failure is a test failure.
+    func finish() throws -> String {
+        if let failure = try startFailure() { throw failure }
+        _ = try wait()
+        return outputSoFar
+    }
+
+    private func waitUntilReadable(_ descriptor: borrowing OwnedDescriptor, _ otherwise: Comment) throws {
+        var request = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+        var count: Int32
+        repeat { count = poll(&request, 1, 30_000) } while count < 0 && errno == EINTR
+        try #require(count == 1, otherwise)
+    }
+
+    private func drain() throws {
+        try withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
+            while let count = try output.read(into: buffer), count > 0 { received.append(contentsOf: buffer[..<count]) }
+        }
+    }
+
+    private func readToEnd(_ descriptor: borrowing OwnedDescriptor) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { buffer in
+            while let count = try descriptor.read(into: buffer), count > 0 {
+                bytes.append(contentsOf: buffer[..<count])
+            }
+        }
+        return bytes
+    }
+}
+
+extension String {
+    /// The last occurrence of a character before the first occurrence of a text.
+    fileprivate func range(ofFirst character: Character, before text: String) -> Index? {
+        var position = startIndex
+        while position < endIndex, !self[position...].hasPrefix(text) { position = index(after: position) }
+        return self[..<position].lastIndex(of: character)
+    }
+}

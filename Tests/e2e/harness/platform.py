@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole Mini PaaS for tests: paasd and agent on free ports, a home and a cgroup of its own, and the CLI."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import cgroups
+from .daemon import Daemon
+from .http import Api, fetch
+from .waiting import SLOWNESS, Deadline, Lines
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+BINARIES = Path(os.environ.get("PAAS_BINARIES", CHECKOUT / ".build/release"))
+EXAMPLES = CHECKOUT / "deploy/examples"
+TEST_APPS = Path(__file__).resolve().parents[1] / "apps"
+
+
+def unavailable():
+    """Why no platform can run on this machine, or None."""
+    if os.geteuid() != 0:
+        return "needs root: an agent makes cgroups and gives every app a uid of its own"
+    if cgroups.mount_point() is None:
+        return "needs a cgroup v2 tree, and none is mounted"
+    return None
+
+
+class Result:
+    """What a CLI call said and how it ended."""
+
+    def __init__(self, arguments, completed):
+        self.arguments = arguments
+        self.code = completed.returncode
+        self.out = completed.stdout.decode("utf-8", "replace")
+        self.err = completed.stderr.decode("utf-8", "replace")
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def __str__(self):
+        return f"paas {' '.join(self.arguments)} -> {self.code}\nstdout: {self.out[-3000:]}\nstderr: {self.err[-3000:]}"
+
+
+class Platform:
+    """Use `start` first and `tear_down` last, also when `start` failed."""
+
+    serial = 0
+
+    def __init__(self, cgroup=True):
+        Platform.serial += 1
+        # mkdtemp makes it 0700, and short enough for a Unix socket's 107 bytes.
+        self.home = Path(tempfile.mkdtemp(prefix="paas-e2e-"))
+        self.name = f"paas-e2e-{os.getpid()}-{Platform.serial}"
+        self.cgroup = cgroups.OwnCgroup(self.name) if cgroup else None
+        self.mounts_before = mounts()
+        self.api_port, self.router_port = free_ports(2)
+        first = 20_000 + (os.getpid() * 7 + Platform.serial * 300) % 9_600
+        self.port_range = f"{first}-{first + 299}"
+        self.api = Api(str(self.home / "run/paasd.sock"))
+        self.paasd = None
+        self.agent = None
+        self.environment = {
+            "PATH": f"{BINARIES}:/usr/local/bin:/usr/bin:/bin",
+            "PAAS_HOME": str(self.home),
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            # Must never reach an app; test_confinement looks for it.
+            "AGENT_ONLY_SECRET": "must-not-leak",
+        }
+
+    # Daemons
+
+    def start(self):
+        self.start_paasd()
+        self.start_agent()
+        return self
+
+    def start_paasd(self):
+        self.paasd = Daemon(
+            "paasd", [BINARIES / "paasd", "--home", self.home, "--listen", f"127.0.0.1:{self.api_port}"],
+            self.home / "paasd.log", self.environment)
+        self.paasd.wait_until_ready(lambda: self.api.request("GET", "/readyz").status == 200)
+
+    def start_agent(self, wait=True):
+        (self.home / "agent/outbox").mkdir(parents=True, exist_ok=True)  # TEMPORARY-INFRA
+        arguments = [
+            BINARIES / "agent", "--home", self.home, "--node", "e2e", "--router", f"127.0.0.1:{self.router_port}",
+            "--port-range", self.port_range, *self.cgroup_arguments(),
+        ]
+        self.agent = Daemon("agent", arguments, self.home / "agent.log", self.environment)
+        if wait:
+            self.agent.wait_until_ready(lambda: any(node["connected"] for node in self.api.get("/nodes")))
+
+    def cgroup_arguments(self):
+        return ["--cgroup-root", self.cgroup.path] if self.cgroup else []
+
+    # The CLI
+
+    def paas(self, *arguments, expect=0, timeout=90, env=None, cwd=None):
+        """Runs the CLI; an exit code other than `expect` fails the test, unless `expect` is None."""
+        arguments = [str(argument) for argument in arguments]
+        completed = subprocess.run(
+            [BINARIES / "paas", *arguments], stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd or CHECKOUT,
+            env={**self.environment, **(env or {})}, timeout=timeout * SLOWNESS, check=False)
+        result = Result(arguments, completed)
+        if expect is not None and result.code != expect:
+            raise AssertionError(f"expected exit code {expect}: {result}")
+        return result
+
+    def paas_in_background(self, *arguments):
+        """Starts the CLI; returns the process and its lines of standard output. The caller ends it."""
+        process = subprocess.Popen(
+            [BINARIES / "paas", *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env=self.environment, text=True, errors="replace", preexec_fn=heed_interrupts)
+        return process, Lines(process.stdout)
+
+    def deploy_probe(self, name, *arguments, expect=0):
+        """Deploys the tests' own app and returns it as the API shows it."""
+        self.paas("deploy", "--name", name, "--source", TEST_APPS / "probe", *arguments, expect=expect)
+        return self.app(name)
+
+    # State
+
+    def app(self, name):
+        return self.api.get(f"/apps/{name}")
+
+    def wait_for_app(self, name, wanted, what, seconds=30):
+        """Waits until `wanted(app)` is true, and returns the app. Events wake the wait; the app decides."""
+        deadline = Deadline(seconds)
+        lines, close = self.api.follow(f"/apps/{name}/events?follow=true")
+        try:
+            while True:
+                app = self.app(name)
+                if wanted(app):
+                    return app
+                if deadline.passed:
+                    late = f"{name}: {what} did not come within {deadline.seconds:.0f} s"
+                    raise AssertionError(f"{late}: {json.dumps(app)}")
+                # Some changes come without an event of their own, so an event is not the only reason to look.
+                lines.next(min(0.5, deadline.left))
+        finally:
+            close()
+
+    def get(self, name, path="/", **options):
+        """One request to an app through the router, path form."""
+        return fetch(self.router_port, f"/apps/{name}{path}", **options)
+
+    def logs(self, name, *arguments):
+        """Log lines as objects, oldest first."""
+        out = self.paas("logs", name, "--json", *arguments).out
+        return [json.loads(line) for line in out.splitlines() if line.strip()]
+
+    # The end
+
+    def tear_down(self):
+        """Stops everything, removes everything, and returns what was left over as sentences."""
+        problems = []
+        if self.agent:
+            self._end(self.agent, problems)
+            stopped = subprocess.run(
+                [BINARIES / "agent", "stop-apps", "--home", self.home, *self.cgroup_arguments()], stdin=subprocess.DEVNULL, capture_output=True,
+                env=self.environment, timeout=60 * SLOWNESS, check=False)
+            if stopped.returncode != 0:
+                problems.append(f"agent stop-apps ended with {stopped.returncode}: {stopped.stderr.decode()[-1000:]}")
+        if self.paasd:
+            self._end(self.paasd, problems)
+        if self.cgroup:
+            left = self.cgroup.processes()
+            if left:
+                problems.append(f"processes left after stop-apps: {left}")
+                self.cgroup.kill()
+            self.cgroup.remove()
+        left_mounts = mounts() - self.mounts_before
+        if left_mounts:
+            problems.append(f"mounts left: {sorted(left_mounts)}")
+        if not problems or not os.environ.get("E2E_KEEP"):
+            shutil.rmtree(self.home, ignore_errors=True)
+        return problems
+
+    @staticmethod
+    def _end(daemon, problems):
+        was_running = daemon.running
+        try:
+            code = daemon.stop()
+        except subprocess.TimeoutExpired:
+            problems.append(f"{daemon.name} did not stop on SIGTERM")
+            daemon.kill()
+            return
+        if was_running and code != 0:
+            problems.append(f"{daemon.name} ended with {code} on SIGTERM:\n{daemon.log()[-2000:]}")
+
+
+def heed_interrupts():
+    """For a child that a test interrupts: whoever started the tests in the background had SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def mounts():
+    """Mount points of this namespace that belong to a test platform."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {line.split()[4] for line in lines if "paas-e2e-" in line}
+
+
+def free_ports(count):
+    """Ports that are free now. Somebody may take one before a daemon does; the daemon then says so and fails."""
+    sockets = []
+    try:
+        for _ in range(count):
+            one = socket.socket()
+            one.bind(("127.0.0.1", 0))
+            sockets.append(one)
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

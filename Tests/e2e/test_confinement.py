@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an app sees, and what it is kept from. The attack suite of the sandbox goes further."""
+
+import os
+from urllib.parse import quote
+
+from harness.case import SharedPlatformCase
+
+
+class ConfinementTests(SharedPlatformCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.app = cls.platform.deploy_probe("inside", "-e", "MINE=yes")
+        cls.seen = cls.platform.get("inside").json
+
+    def attempt(self, path, write=None):
+        query = f"/try?path={quote(str(path))}" + (f"&write={quote(write)}" if write else "")
+        return self.platform.get("inside", query).json["result"]
+
+    def test_environment_is_the_documented_one_and_nothing_of_the_agent(self):
+        env = self.seen["env"]
+        self.assertEqual(env["PORT"], str(self.app["port"]))
+        self.assertEqual((env["HOME"], env["TMPDIR"], env["PYTHONUNBUFFERED"]), ("/data", "/tmp", "1"))
+        self.assertEqual((env["PAAS_APP"], env["PAAS_INSTANCE"], env["PAAS_RELEASE"]), ("inside", "web.1", "v1"))
+        self.assertEqual(env["MINE"], "yes")
+        self.assertNotIn("AGENT_ONLY_SECRET", env)
+        self.assertFalse({"PAAS_HOME", "PAAS_TOKEN", "PAAS_URL"} & env.keys())
+        self.assertEqual(self.seen["cwd"], "/app")
+
+    def test_app_has_a_uid_of_its_own_no_groups_and_no_capability(self):
+        self.assertNotEqual(self.seen["uid"], 0)
+        self.assertNotEqual(self.seen["gid"], 0)
+        self.assertLessEqual(set(self.seen["groups"]), {self.seen["gid"]})
+        for name in ("CapEff", "CapPrm", "CapInh", "CapBnd"):
+            self.assertEqual(int(self.seen["status"][name], 16), 0, name)
+        self.assertEqual(self.seen["status"]["NoNewPrivs"], "1")
+
+    def test_two_apps_have_different_uids(self):
+        self.platform.deploy_probe("neighbour")
+        self.assertNotEqual(self.platform.get("neighbour").json["uid"], self.seen["uid"])
+
+    def test_app_has_no_descriptor_of_the_agent(self):
+        # 0, 1, 2, its listening socket, this connection, and the directory that it lists.
+        self.assertLessEqual(len(self.seen["descriptors"]), 6, self.seen["descriptors"])
+        self.assertEqual(self.seen["stdin"], "/dev/null")
+
+    def test_no_signal_is_blocked(self):
+        self.assertEqual(int(self.seen["status"]["SigBlk"], 16), 0)
+
+    def test_bundle_is_read_only_and_data_and_tmp_are_writable(self):
+        self.assertIn(self.attempt("/app/new", "x"), ("OSError", "PermissionError"))
+        self.assertIn(self.attempt("/app/server.py", "x"), ("OSError", "PermissionError"))
+        self.assertEqual(self.attempt("/data/new", "x"), "written")
+        self.assertEqual(self.attempt("/tmp/new", "x"), "written")
+        self.assertFalse(os.path.exists("/tmp/new"), "/tmp of the app is the machine's")
+
+    def test_state_of_the_platform_cannot_be_read(self):
+        home = self.platform.home
+        for path in (home, home / "admin.token", home / "paasd/paas.db", home / "run/paasd.sock", "/etc/shadow",
+                     f"/proc/{self.platform.agent.pid}/environ"):
+            with self.subTest(path=path):
+                self.assertIn(self.attempt(path), ("FileNotFoundError", "PermissionError", "NotADirectoryError"))
