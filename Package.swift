@@ -21,6 +21,8 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swi
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 
 let package = Package(
     name: "mini-paas",
@@ -34,6 +36,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
@@ -66,12 +69,12 @@ let package = Package(
             dependencies: ["LinuxSystem", "Cgroups", "Sandbox", "AppLogs", "PaaSModel", logging],
             swiftSettings: settings),
         .target(
-            name: "Router", dependencies: ["PaaSModel", nioCore, nioPosix, nioHTTP1, logging, lifecycle],
+            name: "Router", dependencies: ["PaaSModel", nioCore, nioPosix, logging, lifecycle],
             swiftSettings: settings),
         .target(
             name: "ControlPlane",
             dependencies: [
-                "PaaSModel", hummingbird, nioCore, nioPosix, logging, lifecycle,
+                "PaaSModel", hummingbird, hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, logging, lifecycle,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 crypto, httpClient,
             ], swiftSettings: settings),
@@ -85,18 +88,20 @@ let package = Package(
         .target(name: "ProgramSupport", dependencies: ["PaaSModel", arguments, logging, toml], swiftSettings: settings),
 
         .executableTarget(
-            name: "paasd", dependencies: ["ControlPlane", "PaaSModel", "ProgramSupport", arguments, lifecycle, logging],
-            swiftSettings: settings),
+            name: "paasd",
+            dependencies: [
+                "ControlPlane", "PaaSModel", "ProgramSupport", arguments, lifecycle, logging, signals, nioCore, nioPosix,
+            ], swiftSettings: settings),
         .executableTarget(
             name: "agent",
             dependencies: [
                 "Supervision", "Router", "PaaSClient", "PaaSModel", "ProgramSupport", "AppLogs", "Cgroups", "Sandbox",
-                "LinuxSystem", hummingbird, arguments, lifecycle, logging, signals, nioCore, nioHTTP1, nioPosix, httpClient,
+                "LinuxSystem", hummingbird, hummingbirdCore, httpTypes, arguments, lifecycle, logging, signals, nioCore, nioHTTP1, nioPosix, httpClient,
             ], swiftSettings: settings),
         .executableTarget(
             name: "paas",
             dependencies: [
-                "PaaSClient", "PaaSModel", "ProgramSupport", arguments, logging, nioCore, nioPosix, toml, crypto,
+                "PaaSClient", "PaaSModel", "ProgramSupport", arguments, nioPosix, crypto,
             ], swiftSettings: settings),
 
         .testTarget(name: "PaaSModelTests", dependencies: ["PaaSModel"], swiftSettings: settings),
@@ -111,12 +116,13 @@ let package = Package(
             dependencies: ["Supervision", "PaaSModel", "LinuxSystem", "Cgroups", "Sandbox", "AppLogs", logging, "paas-init"],
             swiftSettings: settings),
         .testTarget(
-            name: "RouterTests", dependencies: ["Router", "PaaSModel", nioCore, nioPosix, nioHTTP1, nioEmbedded],
+            name: "RouterTests", dependencies: ["Router", "PaaSModel", nioCore, nioPosix, nioHTTP1, nioEmbedded, logging, lifecycle],
             swiftSettings: settings),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "PaaSModel", .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "ControlPlane", "PaaSModel", hummingbird, httpTypes, nioCore, nioPosix, nioHTTP1, logging, lifecycle,
+                httpClient, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], swiftSettings: settings),
         .testTarget(
             name: "ProgramSupportTests", dependencies: ["ProgramSupport", "PaaSModel", arguments, logging],
@@ -124,6 +130,8 @@ let package = Package(
         .testTarget(
             name: "PaaSClientTests", dependencies: ["PaaSClient", "PaaSModel", nioCore, nioPosix, nioHTTP1],
             swiftSettings: settings),
-        .testTarget(name: "PaaSCommandTests", dependencies: ["paas", "PaaSModel"], swiftSettings: settings),
+        .testTarget(
+            name: "PaaSCommandTests",
+            dependencies: ["paas", "PaaSClient", "PaaSModel", "ProgramSupport", arguments], swiftSettings: settings),
     ]
 )

@@ -32,7 +32,7 @@
 #define SYS_close_range 436
 #endif
 
-enum { STACK_BYTES = 64 * 1024, PARKED_FD = 512, KERNEL_SIGNALS = 64 };
+enum { STACK_BYTES = 64 * 1024, KERNEL_SIGNALS = 64 };
 
 // Version 2 of the kernel's struct clone_args, spelt out: Debian 12's header may lack the last members.
 struct clone_arguments {
@@ -64,12 +64,14 @@ __attribute__((noreturn, used)) static void child_main(struct child_state *state
         if (number != SIGKILL && number != SIGSTOP) syscall(SYS_rt_sigaction, number, by_default, NULL, 8);
     }
 
-    // A source may itself be below fd_count: park all of them high first, then move each into its place.
+    // A source may itself be below fd_count: park all of them above it first, then move each into its place.
+    int parked[CLS_SPAWN_MAX_FDS];
     for (int i = 0; i < request->fd_count; i++) {
-        if (fcntl(request->fds[i], F_DUPFD, PARKED_FD + i) != PARKED_FD + i) fail(state, "dup2", errno ? errno : EMFILE);
+        parked[i] = fcntl(request->fds[i], F_DUPFD, CLS_SPAWN_MAX_FDS);
+        if (parked[i] < 0) fail(state, "dup2", errno);
     }
     for (int i = 0; i < request->fd_count; i++) {
-        if (dup2(PARKED_FD + i, i) < 0) fail(state, "dup2", errno);
+        if (dup2(parked[i], i) < 0) fail(state, "dup2", errno);
     }
     if (syscall(SYS_close_range, (unsigned)request->fd_count, ~0U, 0) != 0) fail(state, "close_range", errno);
 

@@ -62,10 +62,7 @@ public struct NDJSONStream<Element: Decodable & Sendable>: AsyncSequence, Sendab
 
         private mutating func nextChunk() async throws -> ByteBuffer? {
             do {
-                let chunk = try await chunks.next()
-                // NIO's sequence may end instead of throwing when its task is cancelled.
-                if chunk == nil { try Task.checkCancellation() }
-                return chunk
+                return try await chunks.next()
             } catch {
                 ended = true
                 throw ClientError.transport(error, endpoint: endpoint)

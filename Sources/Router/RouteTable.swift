@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
 
 /// Which app is served where, and how many requests each instance is working on.
 ///
@@ -68,11 +70,22 @@ public final class RouteTable: Sendable {
     public func drain(upstreamID: String, deadline: Duration) async -> Int {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.untilIdle(upstreamID) }
-            group.addTask { try? await Task.sleep(for: deadline) }
+            group.addTask { await Self.sleep(for: deadline) }
             await group.next()
             group.cancelAll()
         }
         return inFlight(upstreamID: upstreamID)
+    }
+
+    /// On an event loop's timer: `Task.sleep` would start libdispatch's pool, whose monitor then wakes the process every
+    /// second for ever.
+    private static func sleep(for duration: Duration) async {
+        let timer = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: TimeAmount(duration)) {}
+        await withTaskCancellationHandler {
+            try? await timer.futureResult.get()
+        } onCancel: {
+            timer.cancel()
+        }
     }
 
     private func untilIdle(_ upstreamID: String) async {

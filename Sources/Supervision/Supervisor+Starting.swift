@@ -205,8 +205,8 @@ extension Supervisor {
         run.record.appPID = run.process.flatMap { ProcFS.children(of: $0.value.pid).first }
         instance.reason = "waiting for PORT \(run.record.port) to be listened on by \(instance.assignment.slot)"
         save(instance)
-        systemLine(
-            "started \(run.assignment.release), pid \(run.record.appPID ?? 0), PORT \(run.record.port)", of: instance)
+        let pid = run.record.appPID.map { ", pid \($0)" } ?? ""
+        systemLine("started \(run.assignment.release)\(pid), PORT \(run.record.port)", of: instance)
         report(instance)
         probe(run, of: instance)
     }

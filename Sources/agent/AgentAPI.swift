@@ -2,7 +2,9 @@
 
 import AppLogs
 import FoundationEssentials
+import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import PaaSModel
@@ -21,15 +23,24 @@ struct AgentAPI {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
 
-    /// The server as a service.
-    func application(socket: String, eventLoopGroup: any EventLoopGroup, logger: Logger) -> some ApplicationProtocol {
+    /// The server as a service. Not Hummingbird's `Application`, whose date cache wakes the process every second.
+    func server(socket: String, eventLoopGroup: any EventLoopGroup, logger: Logger) throws -> any Service {
         let router = Router()
         router.get("/v1/apps/{app}/logs") { request, context in try serveLogs(request, context) }
-        return Application(
-            router: router,
-            configuration: ApplicationConfiguration(
-                address: .unixDomainSocket(path: socket), serverName: "mini-paas-agent"),
-            eventLoopGroupProvider: .shared(eventLoopGroup), logger: logger)
+        let responder = router.buildResponder()
+        return try HTTPServerBuilder.http1().buildServer(
+            configuration: ServerConfiguration(address: .unixDomainSocket(path: socket)),
+            eventLoopGroup: eventLoopGroup, logger: logger
+        ) { request, writer, channel in
+            let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            let response: Response
+            do {
+                response = try await responder.respond(to: request, context: context)
+            } catch let error as any HTTPResponseError {
+                response = try error.response(from: request, context: context)
+            }
+            try await writer.write(response: response.head, body: response.body)
+        }
     }
 
     private func serveLogs(_ request: Request, _ context: some RequestContext) throws -> Response {

@@ -5,7 +5,6 @@ import PaaSModel
 import ProgramSupport
 
 /// `agent`: runs the apps of one node.
-@main
 struct AgentCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agent",

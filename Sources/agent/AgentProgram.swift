@@ -28,11 +28,28 @@ struct AgentProgram {
     func run() async throws {
         let logger = Logger(label: "agent")
         let node = try NodeRuntime(settings: settings, logger: logger) { try NodeLock(directory: $0) }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount))
+        // The threads that run async code anyway; see Program.
+        let group = MultiThreadedEventLoopGroup.singleton
         let http = HTTPClient(eventLoopGroupProvider: .shared(group))
         let client = try PaaSClient(endpoint: settings.endpoint, token: settings.token, eventLoopGroup: group)
+        let outcome: Result<Void, any Error>
+        do {
+            try await run(node: node, group: group, http: http, client: client, logger: logger)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        try? await client.shutdown()
+        try? await http.shutdown()
+        try outcome.get()
+        logger.notice("stopped; the apps go on, 'agent stop-apps' stops them")
+    }
+
+    private func run(
+        node: NodeRuntime, group: MultiThreadedEventLoopGroup, http: HTTPClient, client: PaaSClient, logger: Logger
+    ) async throws {
         let table = RouteTable()
-        let outbox = try Outbox(directory: node.stateDirectory + "/outbox")
+        let outbox = try Outbox(directory: node.outboxDirectory)
         let supervisor = try node.makeSupervisor(
             routes: RouterRoutes(table: table),
             bundles: BundleStore(client: client, planner: node.planner, runner: node.makeRunner()),
@@ -43,10 +60,10 @@ struct AgentProgram {
         var routing = RouterConfiguration(host: settings.router.host, port: settings.router.port)
         routing.shutdownGrace = Self.shutdownGrace
         let router = RouterServer(
-            configuration: routing, table: table, eventLoopGroup: group, logger: Logger(label: "router"), accessLog: nil
-        )
+            configuration: routing, table: table, eventLoopGroup: group, logger: Logger(label: "router"), accessLog: nil)
         let socket = try node.prepareSocket()
-        let api = AgentAPI(logs: node.logs).application(
+        defer { unlink(socket) }
+        let api = try AgentAPI(logs: node.logs).server(
             socket: socket, eventLoopGroup: group, logger: Logger(label: "agent.api"))
         let description = node.describe(router: settings.router, socket: socket)
         let reload = ReloadSignal { [settings] in
@@ -65,20 +82,11 @@ struct AgentProgram {
                 .init(service: router), .init(service: api),
                 .init(service: ReportSender(client: client, node: settings.node, outbox: outbox, logger: logger)),
                 .init(
-                    service: ControlPlaneLink(client: client, node: description, supervisor: supervisor, logger: logger)
-                ),
+                    service: ControlPlaneLink(
+                        client: client, node: description, supervisor: supervisor, logger: logger)),
             ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "agent.services"))
         configuration.maximumGracefulShutdownDuration = .seconds(8)
-        do {
-            try await ServiceGroup(configuration: configuration).run()
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            throw node.explainTakenAddress(settings.router)
-        }
-        try? await client.shutdown()
-        try? await http.shutdown()
-        try? await group.shutdownGracefully()
-        unlink(socket)
-        logger.notice("stopped; the apps go on, 'agent stop-apps' stops them")
+        try await ServiceGroup(configuration: configuration).run()
     }
 }
 
@@ -91,7 +99,7 @@ struct StopAppsProgram {
         let node = try NodeRuntime(settings: settings, logger: logger) { try NodeLock(waitingIn: $0) }
         let supervisor = try node.makeSupervisor(
             routes: NoRoutes(), bundles: NoBundles(), prober: NoProber(),
-            outbox: Outbox(directory: node.stateDirectory + "/outbox"))
+            outbox: Outbox(directory: node.outboxDirectory))
         try await supervisor.restore(stopping: true)
         await supervisor.waitUntilNothingRuns { running in
             if !running.isEmpty { StandardError.write("stopping \(running.joined(separator: ", "))") }

@@ -41,23 +41,7 @@ struct ControlPlaneLink: Service {
                         metadata: ["error": "\(error)"])
                 }
             }
-            try? await Task.sleep(for: retry.next())
+            await retry.pause()
         }
-    }
-}
-
-/// Pauses between attempts: 0.1 s doubling to 5 s, with jitter.
-struct Retry {
-    private var attempts = 0
-
-    /// Something failed since the last success.
-    var isFailing: Bool { attempts > 0 }
-
-    mutating func reset() { attempts = 0 }
-
-    mutating func next() -> Duration {
-        let pause = min(Duration.milliseconds(100) * (1 << min(attempts, 10)), .seconds(5))
-        attempts += 1
-        return pause * Double.random(in: 0.8...1.2)
     }
 }

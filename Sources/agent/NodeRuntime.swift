@@ -14,7 +14,7 @@ import Supervision
 /// What both of the agent's programs need of the node: state directory with its lock, cgroups, sandbox, logs, and the
 /// event loop's thread.
 final class NodeRuntime {
-    let stateDirectory: String
+    let outboxDirectory: String
     let planner: SandboxPlanner
     let logs: LogStore
     private let settings: AgentSettings
@@ -30,7 +30,8 @@ final class NodeRuntime {
     init(settings: AgentSettings, logger: Logger, lock takeLock: (String) throws -> NodeLock) throws {
         self.settings = settings
         self.logger = logger
-        stateDirectory = settings.home.agent
+        let stateDirectory = settings.home.agent
+        outboxDirectory = stateDirectory + "/outbox"
         guard geteuid() == 0 else {
             throw ProgramError("must be run as root for now: it gives every app a uid and namespaces of its own")
         }
@@ -38,7 +39,7 @@ final class NodeRuntime {
             throw ProgramError(
                 "there is no program \(settings.initPath); build it with 'swift build', or give --init-path")
         }
-        try Self.makePrivateDirectory(stateDirectory)
+        try Self.makePrivateDirectory(outboxDirectory)
         lock = Shared(try takeLock(stateDirectory))
         cgroups = try CgroupTree.prepare(root: settings.cgroupRoot ?? Self.defaultCgroupRoot(of: settings.home))
         rootLock = Shared(try CgroupRootLock(path: cgroups.root))
@@ -55,7 +56,7 @@ final class NodeRuntime {
         routes: any RouteSink, bundles: any BundleProvider, prober: any HealthProber, outbox: Outbox
     ) throws -> Supervisor {
         let configuration = SupervisorConfiguration(
-            stateDirectory: stateDirectory, initPath: settings.initPath, portRange: settings.portRange)
+            stateDirectory: settings.home.agent, initPath: settings.initPath, portRange: settings.portRange)
         return try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(

@@ -36,7 +36,7 @@ struct ReportSender: Service {
                 if !retry.isFailing {
                     logger.debug("reports wait for the control plane", metadata: ["error": "\(error)"])
                 }
-                try? await Task.sleep(for: retry.next())
+                await retry.pause()
             }
         }
     }

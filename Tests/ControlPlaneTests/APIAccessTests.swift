@@ -50,7 +50,7 @@ struct APIAccessTests {
         }
     }
 
-    @Test func withoutReadableCredentialsTheUnixSocketStaysClosed() async throws {
+    @Test func withoutReadableCredentialsTheUnixSocketStaysClosedForHEADToo() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteStore(path: directory.path + "/paas.db")
         let service = ControlPlaneService(
@@ -61,6 +61,10 @@ struct APIAccessTests {
         try await Application(responder: api.responder(.peerCredentials)).test(.router) { client in
             let response = try await client.execute(uri: "/apps", method: .get)
             #expect(response.status == .forbidden)
+            // A body after the head would be taken for the next answer of the connection.
+            let head = try await client.execute(uri: "/apps", method: .head)
+            #expect(head.status == .forbidden)
+            #expect(head.body.readableBytes == 0)
         }
         try await agents.shutdown()
     }

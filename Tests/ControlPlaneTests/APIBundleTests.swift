@@ -12,8 +12,11 @@ struct APIBundleTests {
 
     @Test func aBundleIsKeptAndComesBackAsItWas() async throws {
         try await APIHarness.run { api async throws in
-            #expect(try await api.request("HEAD", "/bundles/\(Self.digest)").status == 404)
             let path = "/bundles/\(Self.digest)"
+            let missing = try await api.request("HEAD", path)
+            #expect(missing.status == 404)
+            // A body here was once read as the beginning of the next answer on the same connection.
+            #expect(missing.body.isEmpty)
             #expect(try await api.request("PUT", path, "hello\n").status == 201)
             #expect(try await api.request("PUT", path, "hello\n").status == 200)
             let head = try await api.request("HEAD", path)

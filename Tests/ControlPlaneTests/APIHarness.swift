@@ -54,29 +54,32 @@ struct APIHarness: Sendable {
             ) { listening.yield($0) },
         ]
         let group = ServiceGroup(configuration: .init(services: servers, logger: logger))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            var port = 0
-            var seen = 0
-            for await address in addresses {
-                if case .tcp(_, let number) = address { port = number }
-                seen += 1
-                if seen == servers.count { break }
+        let outcome = await Task {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await group.run() }
+                var port = 0
+                var seen = 0
+                for await address in addresses {
+                    if case .tcp(_, let number) = address { port = number }
+                    seen += 1
+                    if seen == servers.count { break }
+                }
+                let harness = APIHarness(
+                    service: service, directory: directory, port: port, socket: socket, group: group)
+                do {
+                    try await test(harness)
+                    await group.triggerGracefulShutdown()
+                } catch {
+                    await group.triggerGracefulShutdown()
+                    throw error
+                }
+                try await tasks.waitForAll()
             }
-            let harness = APIHarness(
-                service: service, directory: directory, port: port, socket: socket, group: group)
-            do {
-                try await test(harness)
-                await group.triggerGracefulShutdown()
-            } catch {
-                await group.triggerGracefulShutdown()
-                throw error
-            }
-            try await tasks.waitForAll()
-        }
+        }.result
         service.stop()
         try await agents.shutdown()
         try store.close()
+        try outcome.get()
     }
 
     func request(

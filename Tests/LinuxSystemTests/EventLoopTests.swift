@@ -16,14 +16,16 @@ private actor Resident {
 
     func isOnLoopThread() -> Bool { loop.isOnThread }
 
-    func schedule(_ name: String, after delay: Duration, then done: @escaping @Sendable () -> Void) -> EventLoop.Timer {
-        loop.schedule(after: delay) {
-            self.assumeIsolated { $0.fired.append(name) }
-            done()
+    /// Schedules all in one turn, so that nothing but the delays decides the order, and cancels the first.
+    func schedule(_ timers: [(name: String, delay: Duration)], whenAllFired done: @escaping @Sendable () -> Void) {
+        let scheduled = timers.map { timer in
+            loop.schedule(after: timer.delay) {
+                self.assumeIsolated { $0.fired.append(timer.name) }
+                if self.assumeIsolated({ $0.fired.count }) == timers.count - 1 { done() }
+            }
         }
+        loop.cancel(scheduled[0])
     }
-
-    func cancel(_ timer: EventLoop.Timer) { loop.cancel(timer) }
 
     /// Waits for one byte on the read side of a pipe.
     func firstByte(of reader: consuming OwnedDescriptor) async throws -> UInt8? {
@@ -68,10 +70,9 @@ private final class Box {
         let resident = try makeResident()
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             Task {
-                let cancelled = await resident.schedule("never", after: .milliseconds(10)) {}
-                _ = await resident.schedule("late", after: .milliseconds(40)) { continuation.resume() }
-                _ = await resident.schedule("early", after: .milliseconds(20)) {}
-                await resident.cancel(cancelled)
+                await resident.schedule(
+                    [("never", .milliseconds(10)), ("late", .milliseconds(40)), ("early", .milliseconds(20))]
+                ) { continuation.resume() }
             }
         }
         #expect(await resident.fired == ["early", "late"])

@@ -57,6 +57,15 @@ private struct Outcome {
         #expect(try run(["/bin/sh", "-c", "cd /proc/$$/fd && echo *"]).output == "0 1 2 3\n")
     }
 
+    /// The descriptors were once parked at fixed numbers, and no app could be started by an agent that had these open.
+    @Test func descriptorsOfAnyNumberCanBeHandedOver() throws {
+        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
+        var many: [Int32] = []
+        defer { for number in many { close(number) } }
+        for _ in 0..<600 { many.append(dup(null.rawValue)) }
+        #expect(try run(["/bin/echo", "started"]).output == "started\n")
+    }
+
     @Test func childInheritsNoEnvironment() throws {
         #expect(try run(["/usr/bin/env"], environment: ["ONLY=this"]).output == "ONLY=this\n")
     }

@@ -18,16 +18,21 @@ start_time_of() {
 
 binary_identity() { stat -L -c '%i:%s:%Y' "$programs/$1" 2>/dev/null; }
 
+# The name of the program that a process runs; nothing for one that is gone or a zombie.
+program_of() {
+    local executable
+    executable=$(readlink "/proc/$1/exe" 2>/dev/null) || return 0
+    executable=${executable% (deleted)}
+    printf '%s' "${executable##*/}"
+}
+
 # Prints the pid of a daemon that this home has started and that still runs; nothing otherwise.
 daemon_pid() {
-    local file=$home/run/$1.pid pid started executable
+    local file=$home/run/$1.pid pid started
     [[ -r $file ]] || return 0
     { read -r pid && read -r started; } <"$file" || return 0
-    [[ $pid =~ ^[0-9]+$ && $(start_time_of "$pid") == "$started" ]] || return 0
-    executable=$(readlink "/proc/$pid/exe" 2>/dev/null) || return 0
-    executable=${executable% (deleted)}
-    [[ ${executable##*/} == "$1" ]] && printf '%s' "$pid"
-    return 0
+    [[ $pid =~ ^[0-9]+$ && $(start_time_of "$pid") == "$started" && $(program_of "$pid") == "$1" ]] || return 0
+    printf '%s' "$pid"
 }
 
 # True when the daemon runs from the binary as it is now, with these arguments.
@@ -39,18 +44,30 @@ daemon_runs() {
     [[ $recorded == "$(binary_identity "$name")"$'\n'"$*" ]]
 }
 
+exit_on_signals() {
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
 start_daemon() {
-    local name=$1 log=$home/log/$1.log pid
+    local name=$1 log=$home/log/$1.log pid interrupted=
     shift
     say "Starting $name ($log)"
     printf -- '--- %s: %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$name" "$*" >>"$log"
+    # A signal waits until the pid file is there, or nobody could stop what was just started.
+    trap 'interrupted=130' INT
+    trap 'interrupted=143' TERM
     # A session of its own: neither Ctrl-C nor the end of this terminal reaches it. setsid(1) forks only when it
     # leads a process group, which a background job of a script does not, so $! is the daemon.
     setsid "$programs/$name" "$@" </dev/null >>"$log" 2>&1 {lock}>&- &
     pid=$!
     disown "$pid"
+    # Until execve it is a copy of this shell, which is not yet what daemon_pid looks for.
+    while [[ -d /proc/$pid && $(program_of "$pid") =~ ^(bash|setsid)$ ]]; do sleep 0.01; done
     printf '%s\n%s\n%s\n%s\n' "$pid" "$(start_time_of "$pid" || echo 0)" "$(binary_identity "$name")" "$*" \
         >"$home/run/$name.pid"
+    exit_on_signals
+    [[ -z $interrupted ]] || exit "$interrupted"
 }
 
 # Runs a command until it succeeds. $1: the command; $2: seconds.

@@ -37,6 +37,8 @@ public struct AgentClient: Sendable {
         var request = HTTPClientRequest(url: address.url(pathAndQuery))
         request.headers.add(name: "Host", value: "agent")
         request.headers.add(name: "Accept", value: "application/x-ndjson")
+        // An agent may have closed a pooled connection just now, and a read is not worth the doubt.
+        request.headers.add(name: "Connection", value: "close")
         let response = try await head(request, node, deadline: follow ? .distantFuture : .now() + .seconds(60))
         guard response.status == .ok else {
             var text = ""

@@ -32,7 +32,7 @@ struct AgentRoutes: Sendable {
         let revision = try request.integer("revision", in: 0...Int64.max)
         try await service.requireNode(node)
         let permit = try limiter.permit()
-        return .stream(request, contentType: StreamFormat.lines.contentType, permit: permit) { writer in
+        return .stream(request, contentType: StreamFormat.lines.contentType, follow: true, permit: permit) { writer in
             try await service.followAssignments(node: node, after: revision == 0 ? nil : revision) { messages in
                 var lines = ByteBuffer()
                 for message in messages {

@@ -18,7 +18,11 @@ struct BundleRoutes: Sendable {
 
     @Sendable private func put(_ request: Request, _ context: APIContext) async throws -> Response {
         let digest = context.parameter("digest")
-        if bundles.contains(digest) { return Response(status: .ok) }
+        if bundles.contains(digest) {
+            // Read to its end all the same: clients take an answer before that for a broken connection.
+            for try await _ in request.body {}
+            return Response(status: .ok)
+        }
         try await bundles.save(digest, request.body)
         return Response(status: .created, headers: [.location: "/bundles/\(digest)"])
     }

@@ -35,7 +35,7 @@ struct EventRoutes: Sendable {
             return Response(
                 status: .ok, headers: [.contentType: format.contentType], body: ResponseBody(byteBuffer: body))
         }
-        return .stream(request, contentType: format.contentType, permit: try limiter.permit()) { writer in
+        return .stream(request, contentType: format.contentType, follow: true, permit: try limiter.permit()) { writer in
             try await service.followEvents(query) { event in
                 let json = try APIEncoding.encode(event)
                 let frame = format == .array ? StreamFormat.lines : format

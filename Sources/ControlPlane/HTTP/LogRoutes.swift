@@ -29,7 +29,7 @@ struct LogRoutes: Sendable {
         let query = parameters.map { "\($0.0)=\(PercentEncoding.encode($0.1))" }.joined(separator: "&")
         let permit = try limiter.permit()
         let lines = try await agents.lines(node, "/v1/apps/\(app.id)/logs?\(query)", follow: follow)
-        return .stream(request, contentType: format.contentType, permit: permit) { writer in
+        return .stream(request, contentType: format.contentType, follow: follow, permit: permit) { writer in
             var isFirst = true
             try await writer.write(ByteBuffer(string: format.opening))
             try await lines.forEach { line in

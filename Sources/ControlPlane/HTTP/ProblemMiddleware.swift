@@ -50,7 +50,10 @@ struct ProblemMiddleware: RouterMiddleware {
         case 429, 503: headers[.retryAfter] = "1"
         default: break
         }
-        return try .json(
+        var response = try Response.json(
             problem, status: .init(code: problem.status), headers: headers, contentType: "application/problem+json")
+        // An answer to HEAD has no body (RFC 9110 §9.3.2): the client would read it as the start of the next answer.
+        if request.method == .head { response.body = ResponseBody() }
+        return response
     }
 }

@@ -20,26 +20,33 @@ struct StreamWriter {
 }
 
 extension Response {
-    /// A response whose body is written as it comes.
+    /// A response whose body is written as it comes and ends when `produce` returns.
     ///
-    /// The body ends when `produce` returns, and is cancelled when the client goes away.
-    ///
-    /// - Parameter permit: held as long as the stream lives.
+    /// - Parameters:
+    ///   - follow: it may go on for ever. Then the client's going is watched for, and cancels it; that uses the
+    ///     connection up, which the client is told.
+    ///   - permit: held as long as the stream lives.
     static func stream(
-        _ request: Request, contentType: String, permit: StreamLimiter.Permit,
+        _ request: Request, contentType: String, follow: Bool, permit: StreamLimiter.Permit,
         _ produce: @escaping @Sendable (inout StreamWriter) async throws -> Void
     ) -> Response {
         var headers: HTTPFields = [.contentType: contentType, .cacheControl: "no-store"]
+        if follow { headers[.connection] = "close" }
         // nginx and others in front would hold the lines back.
         if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
         let body = ResponseBody { bodyWriter in
             let writer = bodyWriter
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
+            let write = { () async throws in
                 var stream = StreamWriter(writer)
                 try await produce(&stream)
                 try await stream.finish()
+                withExtendedLifetime(permit) {}
             }
-            withExtendedLifetime(permit) {}
+            if follow {
+                try await request.body.consumeWithCancellationOnInboundClose { _ in try await write() }
+            } else {
+                try await write()
+            }
         }
         return Response(status: .ok, headers: headers, body: body)
     }

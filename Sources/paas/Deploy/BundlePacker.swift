@@ -6,24 +6,6 @@ internal import Glibc
 internal import PaaSModel
 internal import ProgramSupport
 
-/// An archive of a source directory in a temporary file, which goes when the value's last copy does.
-final class Bundle: Sendable {
-    /// The archive.
-    let path: String
-    /// Its SHA-256 in 64 lower-case hex digits.
-    let sha256: String
-    /// Its size in bytes.
-    let size: Int64
-
-    init(path: String, sha256: String, size: Int64) {
-        self.path = path
-        self.sha256 = sha256
-        self.size = size
-    }
-
-    deinit { unlink(path) }
-}
-
 /// Packs directories with the system's `tar`, so that the same content always has the same SHA-256.
 enum BundlePacker {
     /// Left out: version control, and a home of this platform (it holds the administrator's token).

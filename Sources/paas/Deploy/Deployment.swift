@@ -54,11 +54,21 @@ struct Deployment: Sendable {
             return bundle.sha256
         }
         reporter.step("uploading \(size)")
+        do {
+            try await put(bundle)
+        } catch let error as ClientError where error.isTransient {
+            // A bundle is named by its content, so sending it twice is harmless.
+            reporter.detail("\(error.description); trying once more")
+            try await put(bundle)
+        }
+        return bundle.sha256
+    }
+
+    private func put(_ bundle: Bundle) async throws {
         let reporter = reporter
         try await client.uploadBundle(bundle.sha256, from: bundle.path) { sent, total in
             reporter.upload(sent: sent, total: total)
         }
-        return bundle.sha256
     }
 
     private func send(_ spec: AppSpec, _ present: App?) async throws -> App {

@@ -57,6 +57,7 @@ class Platform:
         # mkdtemp makes it 0700, and short enough for a Unix socket's 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="paas-e2e-"))
         self.name = f"paas-e2e-{os.getpid()}-{Platform.serial}"
+        (self.home / "tmp").mkdir()
         self.cgroup = cgroups.OwnCgroup(self.name) if cgroup else None
         self.mounts_before = mounts()
         self.api_port, self.router_port = free_ports(2)
@@ -70,6 +71,7 @@ class Platform:
             "PAAS_HOME": str(self.home),
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
+            "TMPDIR": str(self.home / "tmp"),
             # Must never reach an app; test_confinement looks for it.
             "AGENT_ONLY_SECRET": "must-not-leak",
         }
@@ -88,7 +90,6 @@ class Platform:
         self.paasd.wait_until_ready(lambda: self.api.request("GET", "/readyz").status == 200)
 
     def start_agent(self, wait=True):
-        (self.home / "agent/outbox").mkdir(parents=True, exist_ok=True)  # TEMPORARY-INFRA
         arguments = [
             BINARIES / "agent", "--home", self.home, "--node", "e2e", "--router", f"127.0.0.1:{self.router_port}",
             "--port-range", self.port_range, *self.cgroup_arguments(),
@@ -176,6 +177,9 @@ class Platform:
                 problems.append(f"processes left after stop-apps: {left}")
                 self.cgroup.kill()
             self.cgroup.remove()
+        left_files = sorted(path.name for path in (self.home / "tmp").iterdir())
+        if left_files:
+            problems.append(f"temporary files left: {left_files}")
         left_mounts = mounts() - self.mounts_before
         if left_mounts:
             problems.append(f"mounts left: {sorted(left_mounts)}")
