@@ -85,18 +85,21 @@ let package = Package(
             ], swiftSettings: settings),
 
         // What the three programs share: options, configuration file, logging.
-        .target(name: "ProgramSupport", dependencies: ["PaaSModel", arguments, logging, toml], swiftSettings: settings),
+        .target(
+            name: "ProgramSupport", dependencies: ["PaaSModel", arguments, logging, toml], swiftSettings: settings),
 
         .executableTarget(
             name: "paasd",
             dependencies: [
-                "ControlPlane", "PaaSModel", "ProgramSupport", arguments, lifecycle, logging, signals, nioCore, nioPosix,
+                "ControlPlane", "PaaSModel", "ProgramSupport", arguments, lifecycle, logging, signals, nioCore,
+                nioPosix,
             ], swiftSettings: settings),
         .executableTarget(
             name: "agent",
             dependencies: [
                 "Supervision", "Router", "PaaSClient", "PaaSModel", "ProgramSupport", "AppLogs", "Cgroups", "Sandbox",
-                "LinuxSystem", hummingbird, hummingbirdCore, httpTypes, arguments, lifecycle, logging, signals, nioCore, nioHTTP1, nioPosix, httpClient,
+                "LinuxSystem", hummingbird, hummingbirdCore, httpTypes, arguments, lifecycle, logging, signals, nioCore,
+                nioHTTP1, nioPosix, httpClient,
             ], swiftSettings: settings),
         .executableTarget(
             name: "paas",
@@ -113,10 +116,13 @@ let package = Package(
         .testTarget(name: "AppLogsTests", dependencies: ["AppLogs", "PaaSModel"], swiftSettings: settings),
         .testTarget(
             name: "SupervisionTests",
-            dependencies: ["Supervision", "PaaSModel", "LinuxSystem", "Cgroups", "Sandbox", "AppLogs", logging, "paas-init"],
+            dependencies: [
+                "Supervision", "PaaSModel", "LinuxSystem", "Cgroups", "Sandbox", "AppLogs", logging, "paas-init",
+            ],
             swiftSettings: settings),
         .testTarget(
-            name: "RouterTests", dependencies: ["Router", "PaaSModel", nioCore, nioPosix, nioHTTP1, nioEmbedded, logging, lifecycle],
+            name: "RouterTests",
+            dependencies: ["Router", "PaaSModel", nioCore, nioPosix, nioHTTP1, nioEmbedded, logging, lifecycle],
             swiftSettings: settings),
         .testTarget(
             name: "ControlPlaneTests",

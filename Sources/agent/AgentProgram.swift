@@ -60,7 +60,8 @@ struct AgentProgram {
         var routing = RouterConfiguration(host: settings.router.host, port: settings.router.port)
         routing.shutdownGrace = Self.shutdownGrace
         let router = RouterServer(
-            configuration: routing, table: table, eventLoopGroup: group, logger: Logger(label: "router"), accessLog: nil)
+            configuration: routing, table: table, eventLoopGroup: group, logger: Logger(label: "router"), accessLog: nil
+        )
         let socket = try node.prepareSocket()
         defer { unlink(socket) }
         let api = try AgentAPI(logs: node.logs).server(

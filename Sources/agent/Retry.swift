@@ -19,7 +19,8 @@ struct Retry {
         attempts += 1
         let seconds = pause.inSeconds * Double.random(in: 0.8...1.2)
         // A timer of an event loop and not Task.sleep; see Program.
-        let timer = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {}
+        let timer = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {
+        }
         await withTaskCancellationHandler {
             try? await timer.futureResult.get()
         } onCancel: {

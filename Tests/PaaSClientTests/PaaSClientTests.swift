@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -127,11 +128,19 @@ import Testing
     }
 
     @Test func refusedConnectionSaysSo() async throws {
-        // A port that was bound and is free again: nobody listens there.
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = try #require(channel.localAddress?.port)
-        try await channel.close()
+        // Bound and never listening, so that no other test can get the port meanwhile.
+        let bound = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(bound) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        try withUnsafeMutablePointer(to: &address) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                try #require(bind(bound, $0, length) == 0 && getsockname(bound, $0, &length) == 0)
+            }
+        }
+        let port = UInt16(bigEndian: address.sin_port)
         try await Self.withClient(.tcp(base: "http://127.0.0.1:\(port)")) { client in
             let error = await #expect(throws: ClientError.self) { try await client.apps() }
             #expect(error?.description == "no answer from http://127.0.0.1:\(port): connection refused")

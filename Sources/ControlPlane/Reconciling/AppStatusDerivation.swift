@@ -19,7 +19,9 @@ enum AppStatusDerivation {
         if relevant.contains(where: { $0.state == .restarting || ($0.state == .starting && $0.restarts > 0) }) {
             return .restarting
         }
-        return !assigned.isEmpty && assigned.allSatisfy { $0.status.state == .failed } ? .failed : .pending
+        guard !assigned.isEmpty, states.isSubset(of: [.failed, .stopped]) else { return .pending }
+        // Stopped although it should run: it ended well, and its restart policy leaves it at that.
+        return states.contains(.failed) ? .failed : .stopped
     }
 
     /// The whole view.
@@ -61,7 +63,9 @@ enum AppStatusDerivation {
         }
         switch status {
         case .running: return nil
-        case .stopped: return app.desired == .running ? "scaled to 0 instances" : nil
+        case .stopped:
+            guard app.desired == .running else { return nil }
+            return app.target.instances == 0 ? "scaled to 0 instances" : "it has ended, and is not restarted after that"
         case .pending, .restarting, .failed:
             let told = state.assigned.lazy.compactMap(\.status.reason).first { !$0.isEmpty }
             return told ?? app.rollout.message
