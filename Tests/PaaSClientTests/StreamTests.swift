@@ -56,13 +56,15 @@ import Testing
     }
 
     @Test func cutConnectionIsAnErrorAndNotAnEnd() async throws {
-        let first = try Self.line(1)
+        let (chunks, server) = AsyncStream.makeStream(of: String.self)
+        server.yield(try Self.line(1))
         try await TestServer.run { _ in
-            .cut([first])
-        } _: { server in
-            try await PaaSClientTests.withClient(PaaSClientTests.tcp(server)) { client in
+            .cut(chunks)
+        } _: { address in
+            try await PaaSClientTests.withClient(PaaSClientTests.tcp(address)) { client in
                 var events = try await client.followEvents(app: "demo").makeAsyncIterator()
                 #expect(try await events.next() == Self.event(1))
+                server.finish()
                 let error = await #expect(throws: ClientError.self) { try await events.next() }
                 guard case .unreachable = error else {
                     Issue.record("\(String(describing: error))")
@@ -73,14 +75,18 @@ import Testing
     }
 
     @Test func lineThatIsNoEventIsAProtocolError() async throws {
-        let first = try Self.line(1)
+        // The connection stays: a client that is cut off may drop what it has not read yet.
+        let (chunks, server) = AsyncStream.makeStream(of: String.self)
+        server.yield(try Self.line(1))
+        server.yield("not json\n")
         try await TestServer.run { _ in
-            .cut([first, "not json\n"])
-        } _: { server in
-            try await PaaSClientTests.withClient(PaaSClientTests.tcp(server)) { client in
+            .chunks(chunks)
+        } _: { address in
+            try await PaaSClientTests.withClient(PaaSClientTests.tcp(address)) { client in
                 var events = try await client.followEvents().makeAsyncIterator()
                 #expect(try await events.next() == Self.event(1))
                 let error = await #expect(throws: ClientError.self) { try await events.next() }
+                server.finish()
                 guard case .protocolError = error else {
                     Issue.record("\(String(describing: error))")
                     return

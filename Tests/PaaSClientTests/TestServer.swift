@@ -20,8 +20,8 @@ struct TestServer: Sendable {
         case whole(HTTPResponseStatus, String, type: String = "application/json")
         /// Chunks as they come; the answer ends with the stream.
         case chunks(AsyncStream<String>)
-        /// Chunks, then the connection is cut without an end.
-        case cut([String])
+        /// Chunks as they come; at the end of the stream the connection is cut without an end of the answer.
+        case cut(AsyncStream<String>)
     }
 
     /// Where it listens: a port, or nil for a Unix socket.
@@ -129,7 +129,7 @@ struct TestServer: Sendable {
         case .cut(let chunks):
             let headers: HTTPHeaders = ["transfer-encoding": "chunked", "content-type": "application/x-ndjson"]
             try await outbound.write(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)))
-            for chunk in chunks { try await outbound.write(.body(.byteBuffer(ByteBuffer(string: chunk)))) }
+            for await chunk in chunks { try await outbound.write(.body(.byteBuffer(ByteBuffer(string: chunk)))) }
             return false
         }
     }
