@@ -20,8 +20,9 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         public init(rawValue: UInt32) { self.rawValue = rawValue }
         /// Bytes can be read, or a pidfd's process has ended (EPOLLIN).
         public static let readable = Interest(rawValue: 0x001)
-        /// A kernel file such as `cgroup.events` has changed (EPOLLPRI).
-        public static let changed = Interest(rawValue: 0x002)
+        /// A kernel file such as `cgroup.events` has changed (EPOLLPRI, edge-triggered: level-triggered it would be
+        /// reported again and again until somebody reads through this very descriptor).
+        public static let changed = Interest(rawValue: 0x002 | 1 << 31)
     }
 
     /// A watched descriptor; hand it back to ``cancel(_:)``. Never reused, so a stale event finds nobody.

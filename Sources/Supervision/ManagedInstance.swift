@@ -20,6 +20,8 @@ final class ManagedInstance: @unchecked Sendable {
     var reason: String?
     /// The pause before the next start.
     var pauseTimer: EventLoop.Timer?
+    /// The event that is being dealt with, and those that came up meanwhile; see ``Supervisor/feed(_:to:note:)``.
+    var waitingEvents: [(InstanceMachine.Event, note: String?)] = []
     /// Grows with every start; a start that waited for a bundle looks whether it is still wanted.
     var startNumber = 0
 

@@ -76,12 +76,13 @@ public final class Outbox: Sendable {
         state.withLock { state in
             var reports: [AgentReport] = []
             for sequence in state.pending.prefix(limit) {
-                if let data = try? Data(contentsOf: URL(filePath: path("\(sequence).json"))),
-                    let report = try? JSONDecoder().decode(AgentReport.self, from: data)
-                {
+                // Not readable now, for lack of descriptors say: it stays, and so does all behind it.
+                guard let data = try? Data(contentsOf: URL(filePath: path("\(sequence).json"))) else { break }
+                if let report = try? JSONDecoder().decode(AgentReport.self, from: data) {
                     reports.append(report)
                 } else {
                     state.pending.removeAll { $0 == sequence }
+                    remove(sequence)
                     state.lost += 1
                 }
             }

@@ -15,9 +15,19 @@ extension Supervisor {
     ///   `stopped` until it says something again.
     /// - Throws: an error of a record that cannot be read, or of the cgroup file system.
     public func restore(stopping: Bool = false) throws {
-        for var record in try directory.loadInstances() {
+        let records = try directory.loadInstances()
+        // All of them before the first start, which could otherwise get the port of a run that is adopted later.
+        for record in records {
+            if let run = record.run { _ = ports.reserve(run.port, owner: record.assignment.instanceID) }
+        }
+        for var record in records {
             if stopping && record.goal == .running { record.goal = .stopped }
             restore(record)
+        }
+        // The earlier agent may have died between a change and its report, and the router knows nothing yet.
+        for instance in instances.values {
+            report(instance)
+            publishRoute(ofApp: instance.app)
         }
         try removeLeftovers()
     }
@@ -32,7 +42,6 @@ extension Supervisor {
         instances[instance.id] = instance
         guard let runRecord = record.run else { return feed(.foundNothing, to: instance) }
 
-        _ = ports.reserve(runRecord.port, owner: instance.id)
         do {
             guard let run = try adopt(runRecord, of: instance) else {
                 directory.removeRun(runRecord.runID)
@@ -113,13 +122,14 @@ extension Supervisor {
             let name = path.split(separator: "/").last.map(String.init) ?? path
             if known.contains(name) { continue }
             dependencies.logger.notice("removing a run that nothing is known of", metadata: ["cgroup": "\(path)"])
-            removeLeftover(try RunCgroup.existing(path: path))
+            removeLeftover(path)
         }
         for runID in directory.runIDs where !known.contains(runID) { directory.removeRun(runID) }
     }
 
-    private func removeLeftover(_ cgroup: RunCgroup) {
+    private func removeLeftover(_ path: String) {
         do {
+            let cgroup = try RunCgroup.existing(path: path)
             guard try cgroup.isPopulated() else { return try cgroup.remove() }
             let events = Shared(try cgroup.eventsDescriptor())
             let watch = LeftoverWatch(cgroup: cgroup, events: events)

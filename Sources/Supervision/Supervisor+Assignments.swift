@@ -17,7 +17,8 @@ extension Supervisor {
         case .put(_, let assignment):
             apply(assignment)
         case .delete(_, let instanceID):
-            if let instance = instances[instanceID] { remove(instance) }
+            guard let instance = instances[instanceID] else { return confirmRemoval(of: instanceID) }
+            remove(instance)
         case .appDeleted(_, let appID):
             purge(appID: appID)
         }
@@ -42,6 +43,16 @@ extension Supervisor {
             publishRoute(ofApp: assignment.app)
         }
         feed(.want(assignment.desired == .running ? .running : .stopped), to: instance)
+    }
+
+    /// There is nothing of this instance here; the control plane may still wait to hear so.
+    private func confirmRemoval(of instanceID: String) {
+        do {
+            try dependencies.outbox.add(
+                status: InstanceStatus(instanceID: instanceID, state: .removed, since: .now), events: [])
+        } catch {
+            dependencies.logger.error("cannot write a report", metadata: ["error": "\(error)"])
+        }
     }
 
     private func remove(_ instance: ManagedInstance) {

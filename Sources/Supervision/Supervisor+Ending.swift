@@ -97,7 +97,6 @@ extension Supervisor {
         instance.lastExit = exit
         systemLine(exit.reason, of: instance)
         logWriter(ofApp: run.assignment.appID)?.forget(run.source)
-        cleanUp(run)
         instance.run = nil
         warnAboutSquatter(of: run.record.port, instance)
         let commandMissing = (exit.code == 126 || exit.code == 127) && !instance.everReady
@@ -105,9 +104,11 @@ extension Supervisor {
             .ended(
                 InstanceMachine.Ending(
                     succeeded: exit.code == 0, wasReady: run.record.ready,
-                    wasHealthy: run.record.ready && run.uptime >= configuration.healthyAfter,
+                    wasHealthy: run.record.ready && Duration.milliseconds(exit.uptimeMs) >= configuration.healthyAfter,
                     permanent: run.startFailure != nil && run.startFailureIsPermanent || commandMissing)),
             to: instance, note: exit.reason)
+        // Only now: an agent that dies before this is followed by one that finds the exit record and reports the end.
+        cleanUp(run)
         for waiter in endWaiters { waiter.resume() }
         endWaiters.removeAll()
     }

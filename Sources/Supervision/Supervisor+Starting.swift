@@ -19,6 +19,7 @@ extension Supervisor {
         instance.reason = "getting the bundle \(bundle.prefix(12))"
         let number = instance.startNumber
         Task {
+            guard instance.startNumber == number, instance.machine.state == .starting else { return }
             do {
                 try await unpack(bundle, into: path, ofApp: instance.assignment.appID)
                 // A stop may have come in meanwhile, and even another start.
@@ -47,7 +48,8 @@ extension Supervisor {
     func removeUnusedBundles(ofApp appID: String) {
         let used = Set(
             instances.values.filter { $0.assignment.appID == appID }.compactMap(\.assignment.spec.bundle))
-        directory.removeBundles(ofApp: appID) { !used.contains($0) }
+        // What is being unpacked has the bundle's name with something behind it.
+        directory.removeBundles(ofApp: appID) { !used.contains(String($0.prefix(64))) }
     }
 
     private func launch(_ instance: ManagedInstance, appDirectory: String) {

@@ -84,8 +84,20 @@ public actor Supervisor {
 
     /// Gives an event to an instance's machine and performs what it asks for.
     ///
+    /// Performing may itself bring the next event, such as a start that fails at once. It waits until the first one is
+    /// dealt with to the end, so that every change of state is announced once and in order.
+    ///
     /// - Parameter note: the sentence for the event that people see.
     func feed(_ event: InstanceMachine.Event, to instance: ManagedInstance, note: String? = nil) {
+        instance.waitingEvents.append((event, note))
+        guard instance.waitingEvents.count == 1 else { return }
+        while let (event, note) = instance.waitingEvents.first {
+            take(event, instance, note: note)
+            instance.waitingEvents.removeFirst()
+        }
+    }
+
+    private func take(_ event: InstanceMachine.Event, _ instance: ManagedInstance, note: String?) {
         let before = instance.machine
         let actions = instance.machine.handle(event)
         guard instance.machine != before || !actions.isEmpty else { return }
@@ -93,11 +105,13 @@ public actor Supervisor {
         instance.reason = note ?? instance.reason
         if instance.machine.state == .running || instance.machine.state == .stopped { instance.reason = nil }
         save(instance)
-        for action in actions { perform(action, for: instance) }
+        for action in actions where action != .forget { perform(action, for: instance) }
         if instance.machine.state != before.state {
             announce(instance, from: before, note: note)
             publishRoute(ofApp: instance.app)
         }
+        // Last: what is forgotten cannot be reported any more.
+        if actions.contains(.forget) { forget(instance) }
     }
 
     private func perform(_ action: InstanceMachine.Action, for instance: ManagedInstance) {
@@ -110,7 +124,7 @@ public actor Supervisor {
         case .pause(let failures, let wasReady): pause(instance, failures: failures, wasReady: wasReady)
         case .cancelPause: cancelPause(instance)
         case .release: ports.release(owner: instance.id)
-        case .forget: forget(instance)
+        case .forget: break
         }
     }
 
@@ -138,6 +152,7 @@ public actor Supervisor {
     private func forget(_ instance: ManagedInstance) {
         instances[instance.id] = nil
         directory.removeInstance(instance.id)
+        publishRoute(ofApp: instance.app)
         removeUnusedBundles(ofApp: instance.assignment.appID)
         finishPurge(ofApp: instance.assignment.appID)
     }
@@ -207,9 +222,11 @@ public actor Supervisor {
             }
         case .stopping:
             events.append(event(.stopping, instance, note ?? "stopping"))
-        case .stopped, .removed:
+        case .stopped:
             events.append(event(.stopped, instance, note ?? "stopped"))
             systemLine("stopped", of: instance)
+        case .removed:
+            events.append(event(.stopped, instance, note ?? "stopped for good"))
         case .failed:
             events.append(event(.failed, instance, note ?? "failed"))
         case .pending: break

@@ -40,8 +40,10 @@ struct UserIDAllocator {
             let candidate = range.contains(contents.next) ? contents.next : range.lowerBound
             contents.next = candidate + 1
             if taken.contains(candidate) { continue }
-            contents.byApp[appID] = candidate
-            try directory.save(contents, to: path)
+            var changed = contents
+            changed.byApp[appID] = candidate
+            try directory.save(changed, to: path)
+            contents = changed
             return candidate
         }
         throw SupervisionError(
@@ -51,7 +53,9 @@ struct UserIDAllocator {
 
     /// Gives the app's uid back.
     mutating func release(appID: String) throws {
-        guard contents.byApp.removeValue(forKey: appID) != nil else { return }
-        try directory.save(contents, to: path)
+        var changed = contents
+        guard changed.byApp.removeValue(forKey: appID) != nil else { return }
+        try directory.save(changed, to: path)
+        contents = changed
     }
 }

@@ -30,7 +30,10 @@ struct AgentProgram {
         let node = try NodeRuntime(settings: settings, logger: logger) { try NodeLock(directory: $0) }
         // The threads that run async code anyway; see Program.
         let group = MultiThreadedEventLoopGroup.singleton
-        let http = HTTPClient(eventLoopGroupProvider: .shared(group))
+        var configuration = HTTPClient.Configuration()
+        // An app must not send the agent anywhere: a redirect counts as healthy and is not followed.
+        configuration.redirectConfiguration = .disallow
+        let http = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
         let client = try PaaSClient(endpoint: settings.endpoint, token: settings.token, eventLoopGroup: group)
         let outcome: Result<Void, any Error>
         do {
@@ -41,6 +44,8 @@ struct AgentProgram {
         }
         try? await client.shutdown()
         try? await http.shutdown()
+        // Before the supervisor goes: its handlers must not run without it.
+        node.stopLoop()
         try outcome.get()
         logger.notice("stopped; the apps go on, 'agent stop-apps' stops them")
     }

@@ -23,6 +23,8 @@ final class NodeRuntime {
     private let rootLock: Shared<CgroupRootLock>
     private let cgroups: CgroupTree
     private let loop: EventLoop
+    /// Kept until the loop has stopped: its handlers refer to the supervisor unowned.
+    private var supervisor: Supervisor?
 
     /// Prepares the node.
     ///
@@ -57,13 +59,18 @@ final class NodeRuntime {
     ) throws -> Supervisor {
         let configuration = SupervisorConfiguration(
             stateDirectory: settings.home.agent, initPath: settings.initPath, portRange: settings.portRange)
-        return try Supervisor(
+        let supervisor = try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(
                 cgroups: cgroups, planner: planner, logs: logs, routes: routes, bundles: bundles, prober: prober,
                 outbox: outbox, logger: Logger(label: "supervisor")),
             loop: loop)
+        self.supervisor = supervisor
+        return supervisor
     }
+
+    /// Ends the supervisor's thread; the apps go on.
+    func stopLoop() { loop.stopAndJoin() }
 
     func makeRunner() -> OneOffRunner {
         OneOffRunner(loop: loop, cgroups: cgroups, initPath: settings.initPath)

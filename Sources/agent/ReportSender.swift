@@ -8,7 +8,8 @@ import Supervision
 
 /// Empties the outbox into the control plane, oldest first, and forgets only what was acknowledged.
 struct ReportSender: Service {
-    private static let batchSize = 200
+    /// An exit report may be 125 KiB (20 lines of control characters), and a batch at most 16 MiB.
+    private static let batchSize = 50
 
     let client: PaaSClient
     let node: String
