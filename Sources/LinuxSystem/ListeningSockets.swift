@@ -8,6 +8,8 @@ public struct ListeningSockets: Sendable {
     public struct Socket: Hashable, Sendable {
         /// The port in host byte order.
         public let port: UInt16
+        /// A connection to 127.0.0.1 reaches it: it listens there or on every address.
+        public let isReachableOnLoopback: Bool
         /// The socket's inode, as `/proc/<pid>/fd` shows it.
         public let inode: UInt64
     }
@@ -30,14 +32,20 @@ public struct ListeningSockets: Sendable {
                 let port = UInt16(fields[1][fields[1].index(after: colon)...], radix: 16),
                 let inode = UInt64(fields[9])
             else { return nil }
-            return Socket(port: port, inode: inode)
+            return Socket(
+                port: port, isReachableOnLoopback: loopbackAddresses.contains(fields[1][..<colon]), inode: inode)
         }
     }
 
-    /// Ports that these processes listen on, in ascending order.
-    public func ports(heldBy processIDs: [Int32]) -> [UInt16] {
+    /// 0.0.0.0, 127.0.0.1, `::` and ::ffff:127.0.0.1, as the kernel prints them on a little-endian machine.
+    private static let loopbackAddresses: Set<Substring> = [
+        "00000000", "0100007F", "00000000000000000000000000000000", "0000000000000000FFFF00000100007F",
+    ]
+
+    /// The sockets that these processes have open.
+    public func sockets(heldBy processIDs: [Int32]) -> [Socket] {
         let held = processIDs.reduce(into: Set<UInt64>()) { $0.formUnion(ProcFS.socketInodes(of: $1)) }
-        return Set(sockets.filter { held.contains($0.inode) }.map(\.port)).sorted()
+        return sockets.filter { held.contains($0.inode) }
     }
 
     /// A process that listens on the port, if one can be found; for messages that name the culprit.

@@ -50,14 +50,18 @@ extension Supervisor {
         let slot = run.assignment.slot
         let port = run.record.port
         let sockets = ListeningSockets(ofProcess: run.process?.value.pid ?? getpid())
-        let own = sockets.ports(heldBy: (try? run.cgroup.processIDs()) ?? [])
-        if own.contains(port) { return .onItsPort }
+        let own = sockets.sockets(heldBy: (try? run.cgroup.processIDs()) ?? [])
+        if own.contains(where: { $0.port == port && $0.isReachableOnLoopback }) { return .onItsPort }
+        if own.contains(where: { $0.port == port }) {
+            return .notYet(
+                message: "\(slot) listens on PORT \(port), but not on 127.0.0.1; let it listen on 127.0.0.1 or 0.0.0.0")
+        }
         if let holder = sockets.holder(ofPort: port) {
             return .notYet(
                 message: "PORT \(port) is held by \(holder.name) (pid \(holder.pid)), which is not part of this app")
         }
         if !own.isEmpty {
-            let list = own.map(String.init).joined(separator: ", ")
+            let list = Set(own.map(\.port)).sorted().map(String.init).joined(separator: ", ")
             return .notYet(message: "\(slot) listens on \(list), not on PORT \(port); let it use the variable PORT")
         }
         return .notYet(message: "waiting for PORT \(port) to be listened on by \(slot)")

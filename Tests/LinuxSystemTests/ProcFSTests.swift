@@ -26,7 +26,21 @@ import Testing
                1: 0100007F:4E21 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 1235 1 0 100 0
                2: garbage
             """
-        #expect(ListeningSockets.parse(table) == [ListeningSockets.Socket(port: 20_000, inode: 1234)])
+        #expect(
+            ListeningSockets.parse(table) == [
+                ListeningSockets.Socket(port: 20_000, isReachableOnLoopback: true, inode: 1234)
+            ])
+    }
+
+    /// An app on [::1] alone once counted as ready, and the router, which dials 127.0.0.1, answered 502.
+    @Test(arguments: [
+        ("0100007F", true), ("00000000", true), ("0200007F", false), ("0A00020F", false),
+        ("00000000000000000000000000000000", true), ("0000000000000000FFFF00000100007F", true),
+        ("00000000000000000000000001000000", false),
+    ])
+    func onlySomeAddressesAreReachedFromLoopback(_ address: String, reachable: Bool) {
+        let line = "0: \(address):4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1234 1"
+        #expect(ListeningSockets.parse("header\n\(line)").map(\.isReachableOnLoopback) == [reachable])
     }
 
     @Test func ownListenerIsFoundWithItsHolder() throws {
@@ -42,7 +56,7 @@ import Testing
         let port = UInt16(bigEndian: address.sin_port)
         let sockets = ListeningSockets(ofProcess: getpid())
         #expect(sockets.contains(port: port))
-        #expect(sockets.ports(heldBy: [getpid()]).contains(port))
+        #expect(sockets.sockets(heldBy: [getpid()]).contains { $0.port == port })
         #expect(sockets.holder(ofPort: port)?.pid == getpid())
     }
 }
