@@ -96,12 +96,18 @@ public struct InstanceMachine: Hashable, Sendable {
     }
 
     /// An instance as it was when an earlier agent wrote it down.
-    public init(policy: RestartPolicy, goal: Goal?, state: InstanceState, restarts: Int, failures: Int) {
+    ///
+    /// - Parameter endIsRequested: the run had been told to stop because the control plane wanted it.
+    public init(
+        policy: RestartPolicy, goal: Goal?, state: InstanceState, restarts: Int, failures: Int,
+        endIsRequested: Bool = false
+    ) {
         self.policy = policy
         self.goal = goal
         self.state = state
         self.restarts = restarts
         self.failures = failures
+        self.endIsRequested = endIsRequested
     }
 
     /// Several runs in a row failed; restarts go on with growing pauses.
@@ -120,6 +126,7 @@ public struct InstanceMachine: Hashable, Sendable {
         case (.pending, .adopted(let ready)), (.starting, .adopted(let ready)), (.running, .adopted(let ready)),
             (.restarting, .adopted(let ready)), (.stopping, .adopted(let ready)):
             state = ready ? .running : .starting
+            endIsRequested = false
             return (ready ? [.openRoute] : []) + pursue()
         case (.pending, .foundNothing), (.starting, .foundNothing), (.running, .foundNothing),
             (.restarting, .foundNothing), (.stopping, .foundNothing):

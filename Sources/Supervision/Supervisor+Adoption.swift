@@ -35,7 +35,7 @@ extension Supervisor {
     private func restore(_ record: InstanceRecord) {
         let machine = InstanceMachine(
             policy: record.assignment.spec.restart, goal: record.goal, state: record.state,
-            restarts: record.restarts, failures: record.failures)
+            restarts: record.restarts, failures: record.failures, endIsRequested: record.run?.stopRequested ?? false)
         let instance = ManagedInstance(assignment: record.assignment, machine: machine, since: .now)
         instance.everReady = record.everReady
         instance.lastExit = record.lastExit
@@ -93,9 +93,11 @@ extension Supervisor {
         let err = try OwnedDescriptor.open(directory.stderr(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
         var record = record
         if record.process == nil { record.process = process.flatMap { ProcessIdentity.current(of: $0.value.pid) } }
-        return Run(
+        let run = Run(
             record: record, assignment: instance.assignment, process: process, cgroup: cgroup, stdout: Shared(out),
             stderr: Shared(err))
+        if record.stopRequested { run.stopSignal = instance.assignment.spec.stopSignal }
+        return run
     }
 
     /// Opens `paas-init` of a run. The identity is checked after the pidfd is open: from then on the number cannot

@@ -171,6 +171,17 @@ import Testing
         #expect(machine.state == .stopping)
     }
 
+    /// The app obeyed the stop signal while no agent lived: that is no failure, whatever the policy.
+    @Test func stopThatCrossesARestartOfTheAgentStaysRequested() {
+        for (goal, state) in [(Machine.Goal.stopped, InstanceState.stopped), (.running, .starting)] {
+            var machine = Machine(
+                policy: .never, goal: goal, state: .stopping, restarts: 0, failures: 0, endIsRequested: true)
+            _ = machine.handle(Self.failed)
+            #expect(machine.state == state)
+            #expect(machine.restarts == 0)
+        }
+    }
+
     @Test func stoppedInstanceStaysStoppedUnderANewAgent() {
         var machine = Machine(policy: .always, goal: .stopped, state: .stopped, restarts: 0, failures: 0)
         check(machine.handle(.foundNothing), [])
