@@ -9,6 +9,17 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// Static C programs, without the Swift runtime that SwiftPM links into every executable.
+let staticC = [
+    "-nostartfiles", "-static-stdlib", "-Xclang-linker", "-static", "-Xclang-linker",
+    "-Wno-unused-command-line-argument",
+]
+
+/// The router's event loops are each a world of one thread, and its classes would be checked for overlapping accesses at
+/// every step of every request; debug builds, and with them the tests, still do.
+let routerSettings =
+    settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -17,12 +28,25 @@ let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+
+/// Files that browsers and templates get; compiled in, so that an installed program needs none of them.
+let dashboard = [
+    "app.mustache", "apps.mustache", "dashboard.css", "dashboard.js", "events.mustache", "icon.svg", "layout.mustache",
+    "login.mustache", "nodes.mustache", "problem.mustache",
+]
 
 let package = Package(
     name: "mini-paas",
@@ -32,57 +56,84 @@ let package = Package(
         .executable(name: "agent", targets: ["agent"]),
         .executable(name: "paas", targets: ["paas"]),
         .executable(name: "paas-init", targets: ["paas-init"]),
+        .executable(name: "paas-attacks", targets: ["paas-attacks"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache.git", from: "2.1.1"),
         .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.30.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
     ],
     targets: [
         // C: only what Swift cannot call, and everything between clone and exec.
-        .target(name: "CLinuxSupport", path: "CLinuxSupport", exclude: ["paas-init"], sources: ["src"]),
+        .target(
+            name: "CLinuxSupport", path: "CLinuxSupport", exclude: ["paas-init", "attacks"], sources: ["src"],
+            linkerSettings: [.linkedLibrary("seccomp")]),
+        // Debian: libpcre2-dev.
+        .systemLibrary(name: "CPCRE2", path: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .executableTarget(
             name: "paas-init", path: "CLinuxSupport/paas-init",
             cSettings: [.headerSearchPath("../include"), .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])],
-            // Static and without the Swift runtime that SwiftPM links into every executable: one stays beside each app.
-            linkerSettings: [
-                .unsafeFlags([
-                    "-nostartfiles", "-static-stdlib", "-Xclang-linker", "-static", "-Xclang-linker",
-                    "-Wno-unused-command-line-argument",
-                ])
-            ]),
+            // One stays beside each app.
+            linkerSettings: [.unsafeFlags(staticC)]),
+        // What apps must not be able to do, tried by `paas doctor --sandbox` from inside one.
+        .executableTarget(
+            name: "paas-attacks", path: "CLinuxSupport/attacks",
+            cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [.unsafeFlags(staticC)]),
 
         .target(name: "PaaSModel", swiftSettings: settings),
         .target(name: "LinuxSystem", dependencies: ["CLinuxSupport"], swiftSettings: settings),
         .target(name: "Cgroups", dependencies: ["LinuxSystem"], swiftSettings: settings),
-        .target(name: "Sandbox", dependencies: ["LinuxSystem", "PaaSModel"], swiftSettings: settings),
-        .target(name: "AppLogs", dependencies: ["LinuxSystem", "PaaSModel"], swiftSettings: settings),
+        .target(
+            name: "Sandbox", dependencies: ["LinuxSystem", "PaaSModel"],
+            resources: [.embedInCode("SystemCalls/system-calls.txt")], swiftSettings: settings),
+        .target(name: "AppLogs", dependencies: ["CPCRE2", "LinuxSystem", "PaaSModel"], swiftSettings: settings),
+        .target(
+            name: "AppNetwork", dependencies: ["LinuxSystem", nioCore, nioPosix, logging], swiftSettings: settings),
         .target(
             name: "Supervision",
             dependencies: ["LinuxSystem", "Cgroups", "Sandbox", "AppLogs", "PaaSModel", logging],
             swiftSettings: settings),
         .target(
-            name: "Router", dependencies: ["PaaSModel", nioCore, nioPosix, logging, lifecycle],
-            swiftSettings: settings),
+            name: "Router",
+            dependencies: [
+                "PaaSModel", nioCore, nioPosix, nioTLS, nioSSL, nioHTTP2, nioHPACK, logging, lifecycle,
+            ],
+            swiftSettings: routerSettings),
         .target(
             name: "ControlPlane",
             dependencies: [
-                "PaaSModel", hummingbird, hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, logging, lifecycle,
+                "PaaSModel", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioPosix, nioHTTP1,
+                nioSSL, logging, lifecycle,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 crypto, httpClient,
-            ], swiftSettings: settings),
+                .product(name: "Mustache", package: "swift-mustache"),
+            ],
+            resources: dashboard.map { .embedInCode("Dashboard/Resources/\($0)") }, swiftSettings: settings),
         .target(
             name: "PaaSClient",
             dependencies: [
-                "PaaSModel", nioCore, nioPosix, nioHTTP1, logging, crypto, httpClient,
+                "PaaSModel", nioCore, nioPosix, nioHTTP1, nioSSL, logging, crypto, httpClient,
             ], swiftSettings: settings),
+
+        .target(
+            name: "LogDrain",
+            dependencies: [
+                "AppLogs", "LinuxSystem", "PaaSModel", nioCore, nioHTTP1, nioPosix, httpClient, logging, lifecycle,
+            ],
+            swiftSettings: settings),
 
         // What the three programs share: options, configuration file, logging.
         .target(
@@ -92,14 +143,16 @@ let package = Package(
             name: "paasd",
             dependencies: [
                 "ControlPlane", "PaaSModel", "ProgramSupport", arguments, lifecycle, logging, signals, nioCore,
-                nioPosix,
+                nioPosix, "LinuxSystem",
             ], swiftSettings: settings),
         .executableTarget(
             name: "agent",
             dependencies: [
-                "Supervision", "Router", "PaaSClient", "PaaSModel", "ProgramSupport", "AppLogs", "Cgroups", "Sandbox",
-                "LinuxSystem", hummingbird, hummingbirdCore, httpTypes, arguments, lifecycle, logging, signals, nioCore,
-                nioHTTP1, nioPosix, httpClient,
+                "Supervision", "Router", "AppNetwork", "PaaSClient", "PaaSModel", "ProgramSupport", "AppLogs",
+                "LogDrain", "Cgroups",
+                "Sandbox", "LinuxSystem", hummingbird, hummingbirdCore, httpTypes, arguments, lifecycle, logging,
+                signals, nioCore,
+                nioHTTP1, nioPosix, crypto, x509, asn1,
             ], swiftSettings: settings),
         .executableTarget(
             name: "paas",
@@ -113,22 +166,37 @@ let package = Package(
         .testTarget(
             name: "SandboxTests", dependencies: ["Sandbox", "LinuxSystem", "PaaSModel", "paas-init"],
             swiftSettings: settings),
-        .testTarget(name: "AppLogsTests", dependencies: ["AppLogs", "PaaSModel"], swiftSettings: settings),
+        .testTarget(
+            name: "AppLogsTests", dependencies: ["AppLogs", "LinuxSystem", "PaaSModel"], swiftSettings: settings),
+        .testTarget(
+            name: "LogDrainTests", dependencies: ["LogDrain", "AppLogs", "LinuxSystem", "PaaSModel", logging],
+            swiftSettings: settings),
+        .testTarget(
+            name: "AppNetworkTests",
+            dependencies: [
+                "AppNetwork", "LinuxSystem", "PaaSModel", "Sandbox", nioCore, nioPosix, logging, "paas-init",
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "SupervisionTests",
             dependencies: [
                 "Supervision", "PaaSModel", "LinuxSystem", "Cgroups", "Sandbox", "AppLogs", logging, "paas-init",
             ],
+            exclude: ["instance-machine.txt"],
             swiftSettings: settings),
         .testTarget(
             name: "RouterTests",
-            dependencies: ["Router", "PaaSModel", nioCore, nioPosix, nioHTTP1, nioEmbedded, logging, lifecycle],
+            dependencies: [
+                "Router", "PaaSModel", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, nioEmbedded, logging,
+                lifecycle, crypto, x509, asn1,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
                 "ControlPlane", "PaaSModel", hummingbird, httpTypes, nioCore, nioPosix, nioHTTP1, logging, lifecycle,
                 httpClient, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: settings),
         .testTarget(
             name: "ProgramSupportTests", dependencies: ["ProgramSupport", "PaaSModel", arguments, logging],

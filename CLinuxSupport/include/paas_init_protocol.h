@@ -12,13 +12,17 @@
 
 // Descriptors that paas-init is started with; it closes every other one.
 enum paas_init_descriptor {
-    PAAS_INIT_FD_NULL = 0,        // /dev/null
+    PAAS_INIT_FD_NULL = 0,        // /dev/null; for a command that somebody types to, a pipe or a terminal
     PAAS_INIT_FD_STDOUT = 1,      // FIFO, opened O_RDWR and kept open, so that no app gets SIGPIPE without an agent
     PAAS_INIT_FD_STDERR = 2,      // FIFO, likewise
     PAAS_INIT_FD_PLAN = 3,        // the plan, a file that is read from offset 0
     PAAS_INIT_FD_ERROR = 4,       // write end of a pipe: one struct paas_init_start_error, or end of file: the app runs
     PAAS_INIT_FD_EXIT_RECORD = 5, // file that gets one struct paas_init_exit_record at offset 0
-    PAAS_INIT_FD_COUNT = 6,
+    PAAS_INIT_FD_CONNECTOR = 6,   // listening Unix socket (SOCK_SEQPACKET); anything when connector_port is 0; with
+                                  // PAAS_INIT_FLAG_JOIN a pidfd of the run's paas-init
+    PAAS_INIT_FD_EGRESS = 7,      // stream socket that one byte comes from once outside can be reached; anything without it
+    PAAS_INIT_FD_ENDED = 8,       // FIFO, opened O_RDWR, that gets the exit record as well; see PAAS_INIT_FLAG_LINGER
+    PAAS_INIT_FD_COUNT = 9,
 };
 
 // The plan
@@ -29,12 +33,15 @@ enum paas_init_descriptor {
 //   environment_count variables      strings, NAME=value
 //   rlimit_count limits              struct paas_init_rlimit
 //   mount_count mounts               struct paas_init_mount, then source and target, each a string
+//   filter_count instructions        struct sock_filter: what the kernel asks before each system call of the app
+//   landlock_path_count rules        struct paas_init_landlock_path, then the path in the app's view, a string
+//   landlock_port_count rules        struct paas_init_landlock_port
 //
 // A string is a uint32_t length, that many bytes without NUL, and a NUL byte. Anything else, also a byte too many,
 // makes the whole plan invalid.
 
 #define PAAS_INIT_PLAN_MAGIC 0x4E4C5050u // "PPLN"
-#define PAAS_INIT_PLAN_VERSION 1u
+#define PAAS_INIT_PLAN_VERSION 6u
 
 enum {
     PAAS_INIT_PLAN_MAX_BYTES = 1 << 20,
@@ -42,6 +49,8 @@ enum {
     PAAS_INIT_PLAN_MAX_VARIABLES = 65536,
     PAAS_INIT_PLAN_MAX_RLIMITS = 16,
     PAAS_INIT_PLAN_MAX_MOUNTS = 128,
+    PAAS_INIT_PLAN_MAX_FILTER = 4096, // BPF_MAXINSNS
+    PAAS_INIT_PLAN_MAX_LANDLOCK_RULES = 256,
 };
 
 // Bits of paas_init_plan_header.namespaces.
@@ -51,7 +60,26 @@ enum paas_init_namespace {
     PAAS_INIT_NS_IPC = 4,
     PAAS_INIT_NS_UTS = 8,
     PAAS_INIT_NS_CGROUP = 16,
+    PAAS_INIT_NS_NETWORK = 32, // paas-init already is in it; its loopback is down until paas-init brings it up
 };
+
+// Sent to paas-init, it kills the app's first process and then goes on as after any end of it: it writes the record. Not
+// forwarded. SIGPWR of every Linux; apps are not told of power failures.
+#define PAAS_INIT_SIGNAL_KILL 30
+
+// Bits of paas_init_plan_header.flags.
+enum paas_init_flag {
+    // After the app's end paas-init writes the exit record to its file, then into PAAS_INIT_FD_ENDED, and stays until it
+    // is killed: the FIFOs, and what the app last printed into them, live as long as it does. Without the flag it ends
+    // with the app, and the descriptor may be anything.
+    PAAS_INIT_FLAG_LINGER = 1,
+    // Descriptor 0 is a terminal, and becomes the one that controls the app.
+    PAAS_INIT_FLAG_TERMINAL = 2,
+    // No namespaces are made: those of the plan are the ones that PAAS_INIT_FD_CONNECTOR's process lives in, and the app is
+    // started in them. There are no mounts and no connector then.
+    PAAS_INIT_FLAG_JOIN = 4,
+};
+enum { PAAS_INIT_FLAGS = 7 };
 
 struct paas_init_plan_header {
     uint32_t magic, version;
@@ -60,7 +88,14 @@ struct paas_init_plan_header {
     uint32_t uid, gid; // never 0
     int32_t oom_score_adj;
     uint32_t argument_count, environment_count, rlimit_count, mount_count;
-    uint32_t reserved; // 0
+    uint32_t filter_count; // 0: no filter
+    // What Landlock denies unless a rule allows it: rights on files, rights on TCP ports, and scopes. All 0: no Landlock.
+    uint64_t landlock_fs, landlock_net, landlock_scoped;
+    uint32_t landlock_path_count, landlock_port_count;
+    uint32_t connector_port; // TCP port on 127.0.0.1 that the connector leads to; 0: no connector
+    uint32_t awaits_egress;  // 1: the app is started once a byte has come from PAAS_INIT_FD_EGRESS, else 0
+    uint32_t flags;          // enum paas_init_flag
+    uint32_t reserved;       // 0
 };
 
 struct paas_init_rlimit {
@@ -85,6 +120,7 @@ enum paas_init_mount_flag {
     PAAS_INIT_MOUNT_RECURSIVE = 2,
     PAAS_INIT_MOUNT_NO_EXEC = 4,
     PAAS_INIT_MOUNT_OPTIONAL = 8, // skipped when the source (of a mask: the target) does not exist
+    PAAS_INIT_MOUNT_OWNED = 16,   // a file is the app's user's, not root's
 };
 
 struct paas_init_mount {
@@ -92,6 +128,29 @@ struct paas_init_mount {
     uint64_t size; // bytes
     uint32_t mode;
     uint32_t reserved; // 0
+};
+
+// Rights of Landlock that paas-init itself has to know; the others only pass through. Bits of linux/landlock.h.
+enum paas_init_landlock_right {
+    PAAS_INIT_LANDLOCK_EXECUTE = 1 << 0,
+    PAAS_INIT_LANDLOCK_WRITE_FILE = 1 << 1,
+    PAAS_INIT_LANDLOCK_READ_FILE = 1 << 2,
+    PAAS_INIT_LANDLOCK_TRUNCATE = 1 << 14,
+    PAAS_INIT_LANDLOCK_IOCTL_DEV = 1 << 15,
+};
+
+enum paas_init_landlock_flag {
+    PAAS_INIT_LANDLOCK_OPTIONAL = 1, // skipped when the path does not exist
+};
+
+struct paas_init_landlock_path {
+    uint64_t rights; // those of directories are left out for a file
+    uint32_t flags;
+    uint32_t reserved; // 0
+};
+
+struct paas_init_landlock_port {
+    uint64_t rights, port;
 };
 
 // Where a start failed, in the order in which things are done. Numbers are for ever; gaps are for later stages.
@@ -105,6 +164,9 @@ enum paas_init_stage {
     PAAS_INIT_STAGE_OOM_SCORE = 12,
     PAAS_INIT_STAGE_NAMESPACES = 13,
     PAAS_INIT_STAGE_HOSTNAME = 14,
+    PAAS_INIT_STAGE_LOOPBACK = 15,
+    PAAS_INIT_STAGE_CONNECTOR = 16,
+    PAAS_INIT_STAGE_EGRESS = 17,
     PAAS_INIT_STAGE_MOUNT_PRIVATE = 20,
     PAAS_INIT_STAGE_MOUNT_ROOT = 21,
     PAAS_INIT_STAGE_MOUNT_BIND = 22,
@@ -132,7 +194,11 @@ enum paas_init_stage {
     PAAS_INIT_STAGE_APP_DESCRIPTORS = 61,
     PAAS_INIT_STAGE_APP_DIRECTORY = 62,
     PAAS_INIT_STAGE_APP_SIGNALS = 63,
-    // 70 to 79: Landlock. 80 to 89: seccomp. Both come after everything above and before EXEC.
+    PAAS_INIT_STAGE_APP_TERMINAL = 64,
+    PAAS_INIT_STAGE_LANDLOCK_RULESET = 70,
+    PAAS_INIT_STAGE_LANDLOCK_RULE = 71,
+    PAAS_INIT_STAGE_LANDLOCK_RESTRICT = 72,
+    PAAS_INIT_STAGE_SECCOMP = 80,
     PAAS_INIT_STAGE_EXEC = 90,
 };
 
@@ -145,6 +211,21 @@ struct paas_init_start_error {
     uint32_t stage; // enum paas_init_stage
     int32_t error;  // errno, or 0
     char detail[244]; // what the stage was applied to (a path, a program); NUL-terminated, cut when longer
+};
+
+// The connector: a client sends requests, one a packet, and gets an answer to each, in their order. With an answer
+// without an error comes one descriptor (SCM_RIGHTS): a non-blocking TCP socket of the app's network namespace that is
+// connected to the app's port, or still connecting, or has failed to since (SO_ERROR tells). A client that sends
+// anything else, or does not read its answers, is disconnected.
+
+#define PAAS_INIT_CONNECTOR_MAGIC 0x4E435050u // "PPCN"
+
+struct paas_init_connector_request {
+    uint32_t magic;
+};
+
+struct paas_init_connector_answer {
+    int32_t error; // errno, or 0
 };
 
 // The exit record: one pwrite at offset 0 as soon as the app's first process has ended.
@@ -174,9 +255,13 @@ struct paas_init_exit_record {
     uint64_t ended_realtime_ns;                      // CLOCK_REALTIME
 };
 
-_Static_assert(sizeof(struct paas_init_plan_header) == 48, "layout of the plan");
+_Static_assert(sizeof(struct paas_init_plan_header) == 96, "layout of the plan");
 _Static_assert(sizeof(struct paas_init_rlimit) == 24, "layout of a limit");
 _Static_assert(sizeof(struct paas_init_mount) == 24, "layout of a mount");
+_Static_assert(sizeof(struct paas_init_landlock_path) == 16, "layout of a rule for a path");
+_Static_assert(sizeof(struct paas_init_landlock_port) == 16, "layout of a rule for a port");
+_Static_assert(sizeof(struct paas_init_connector_request) == 4, "layout of a request");
+_Static_assert(sizeof(struct paas_init_connector_answer) == 4, "layout of an answer");
 _Static_assert(sizeof(struct paas_init_start_error) == 256, "layout of the start error");
 _Static_assert(sizeof(struct paas_init_exit_record) == 88, "layout of the exit record");
 

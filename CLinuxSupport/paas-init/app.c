@@ -6,16 +6,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static void own_session(const struct plan *plan) {
-    (void)plan;
     // Own process group too: what signals are forwarded to.
     if (setsid() < 0) fail_app(PAAS_INIT_STAGE_APP_SESSION, errno, NULL);
+    if ((plan->header.flags & PAAS_INIT_FLAG_TERMINAL) && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+        fail_app(PAAS_INIT_STAGE_APP_TERMINAL, errno, NULL);
+    }
 }
 
 static void only_standard_descriptors(const struct plan *plan) {
@@ -84,10 +89,20 @@ static void execute(const struct plan *plan) {
     fail_app(PAAS_INIT_STAGE_EXEC, error, program);
 }
 
-// In this order. Landlock and seccomp belong before `execute` and after everything else (stages 70 and 80): they would
-// forbid the steps above them, and seccomp must let execve through.
+static void filter_system_calls(const struct plan *plan) {
+    if (plan->header.filter_count == 0) return;
+    struct sock_fprog program = {.len = (unsigned short)plan->header.filter_count, .filter = plan->filter};
+    // Needs no_new_privs, which drop_privileges has set and verified.
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) {
+        fail_app(PAAS_INIT_STAGE_SECCOMP, errno, "the system-call filter");
+    }
+}
+
+// In this order. Landlock and the filter come after everything else, because they would forbid the steps above them;
+// the filter forbids Landlock's own calls in some profiles, and must let execve through.
 static void (*const steps[])(const struct plan *) = {
-    own_session, only_standard_descriptors, enter_directory, default_signals, execute,
+    own_session, only_standard_descriptors, enter_directory, default_signals, restrict_itself,
+    filter_system_calls, execute,
 };
 
 _Noreturn void run_app(const struct plan *plan) {

@@ -18,7 +18,7 @@ static void report(enum paas_init_stage stage, int error, const char *detail) {
     while (write(error_descriptor, &message, sizeof message) < 0 && errno == EINTR) {}
 }
 
-static uint64_t nanoseconds(clockid_t clock) {
+uint64_t nanoseconds(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

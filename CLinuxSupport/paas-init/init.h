@@ -6,14 +6,22 @@
 
 #include "paas_init_protocol.h"
 
+#include <linux/filter.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct mount_entry {
     struct paas_init_mount header;
     const char *source;
     const char *target; // relative: the leading '/' is cut off
+};
+
+struct landlock_path {
+    struct paas_init_landlock_path header;
+    const char *path;
 };
 
 // A plan that was checked from end to end. Everything points into one buffer.
@@ -25,6 +33,9 @@ struct plan {
     char **environment; // null-terminated
     struct paas_init_rlimit *rlimits;
     struct mount_entry *mounts;
+    struct sock_filter *filter;
+    struct landlock_path *landlock_paths;
+    struct paas_init_landlock_port *landlock_ports;
 };
 
 // errors.c
@@ -41,6 +52,9 @@ struct child_failure {
 extern struct child_failure *child_failure;
 // Where the two report to; moves in the child when it closes everything else.
 extern int error_descriptor;
+
+// The time of a clock.
+uint64_t nanoseconds(clockid_t clock);
 
 // plan.c
 void read_plan(struct plan *plan);
@@ -66,12 +80,30 @@ void make_target(int root, const char *target, bool is_directory, enum paas_init
 int open_in_root(int root, const char *target);
 void set_attributes(int tree, uint64_t set, bool recursive, enum paas_init_stage stage, const char *detail);
 
+// join.c
+void join_namespaces(const struct plan *plan);
+
 // privileges.c
 void set_rlimits(const struct plan *plan);
 void drop_privileges(const struct plan *plan);
 
+// network.c
+void prepare_network(const struct plan *plan);
+
+// connector.c: descriptors that it has watched at most, one of them the listener's.
+enum { CONNECTOR_DESCRIPTORS = 5 };
+void open_connector(const struct plan *plan);
+void close_connector(void);
+// Fills in what to wait for, and returns how many.
+size_t watch_connector(struct pollfd *watched);
+// Deals with what poll(2) has told of them.
+void serve_connector(const struct pollfd *watched, size_t count);
+
 // app.c: everything between fork and exec.
 _Noreturn void run_app(const struct plan *plan);
+
+// landlock.c: in the app's child; a failure ends the start.
+void restrict_itself(const struct plan *plan);
 
 // supervise.c
 _Noreturn void supervise(const struct plan *plan);

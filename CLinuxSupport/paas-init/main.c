@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// paas-init: the first process of an app's sandbox. The agent starts it in the run's cgroup with six descriptors (see
+// paas-init: the first process of an app's sandbox. The agent starts it in the run's cgroup with its descriptors (see
 // paas_init_protocol.h); it builds the sandbox as the plan says, starts the app in it, stays as its init, and leaves a
 // record of how the app ended. It outlives the agent, so nothing here depends on the agent being there.
 #define _GNU_SOURCE
@@ -41,7 +41,8 @@ static void settle(const struct plan *plan) {
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     child_failure = mmap(NULL, sizeof *child_failure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (child_failure == MAP_FAILED) fail_start(PAAS_INIT_STAGE_PLAN_READ, errno, "mmap");
-    if ((plan->header.namespaces & PAAS_INIT_NS_PID) && getpid() != 1) {
+    bool makes_namespaces = (plan->header.flags & PAAS_INIT_FLAG_JOIN) == 0;
+    if ((plan->header.namespaces & PAAS_INIT_NS_PID) && makes_namespaces && getpid() != 1) {
         fail_start(PAAS_INIT_STAGE_PID_NAMESPACE, EPERM, "paas-init is not pid 1");
     }
 }
@@ -98,9 +99,12 @@ static void adopt_orphans(const struct plan *plan) {
 }
 
 // In this order: each step needs what the later ones take away.
-static void (*const steps[])(const struct plan *) = {
-    settle, leave_session, set_oom_score, enter_namespaces, build_view, set_rlimits, drop_privileges, adopt_orphans,
+typedef void step(const struct plan *);
+static step *const steps[] = {
+    settle, leave_session, set_oom_score, enter_namespaces, prepare_network, build_view, set_rlimits, drop_privileges, adopt_orphans,
+    open_connector,
 };
+static step *const joining_steps[] = {settle, leave_session, set_oom_score, join_namespaces, set_rlimits, drop_privileges, adopt_orphans};
 
 int main(void) {
     check_descriptors();
@@ -111,6 +115,9 @@ int main(void) {
 
     struct plan plan;
     read_plan(&plan);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) steps[i](&plan);
+    bool joins = plan.header.flags & PAAS_INIT_FLAG_JOIN;
+    step *const *chosen = joins ? joining_steps : steps;
+    size_t count = joins ? sizeof joining_steps / sizeof *joining_steps : sizeof steps / sizeof *steps;
+    for (size_t i = 0; i < count; i++) chosen[i](&plan);
     supervise(&plan);
 }

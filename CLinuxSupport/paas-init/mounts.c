@@ -47,7 +47,7 @@ static void symlink_entry(int root, const struct mount_entry *entry) {
     }
 }
 
-static void file_entry(int root, const struct mount_entry *entry) {
+static void file_entry(int root, const struct mount_entry *entry, const struct plan *plan) {
     make_parents(root, entry->target, PAAS_INIT_STAGE_MOUNT_FILE);
     int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
     int file = openat(root, entry->target, flags, entry->header.mode);
@@ -56,10 +56,13 @@ static void file_entry(int root, const struct mount_entry *entry) {
     if (write(file, entry->source, length) != (ssize_t)length) {
         fail_start(PAAS_INIT_STAGE_MOUNT_FILE, errno, entry->target);
     }
+    if ((entry->header.flags & PAAS_INIT_MOUNT_OWNED) && fchown(file, plan->header.uid, plan->header.gid) != 0) {
+        fail_start(PAAS_INIT_STAGE_MOUNT_FILE, errno, entry->target);
+    }
     close(file);
 }
 
-static void make_entry(int root, const struct mount_entry *entry) {
+static void make_entry(int root, const struct mount_entry *entry, const struct plan *plan) {
     bool is_optional = entry->header.flags & PAAS_INIT_MOUNT_OPTIONAL;
     switch (entry->header.kind) {
     case PAAS_INIT_MOUNT_BIND: bind_entry(root, entry); break;
@@ -67,7 +70,7 @@ static void make_entry(int root, const struct mount_entry *entry) {
     case PAAS_INIT_MOUNT_PROC: mount_proc(root, entry->target); break;
     case PAAS_INIT_MOUNT_DEV: mount_dev(root, entry->target, entry->header.size); break;
     case PAAS_INIT_MOUNT_SYMLINK: symlink_entry(root, entry); break;
-    case PAAS_INIT_MOUNT_FILE: file_entry(root, entry); break;
+    case PAAS_INIT_MOUNT_FILE: file_entry(root, entry, plan); break;
     case PAAS_INIT_MOUNT_MASK: mount_mask(root, entry->target, PAAS_INIT_STAGE_MOUNT_MASK, is_optional); break;
     }
 }
@@ -85,7 +88,7 @@ void make_mount_tree(const struct plan *plan) {
     if (move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
         fail_start(PAAS_INIT_STAGE_MOUNT_ROOT, errno, "/");
     }
-    for (uint32_t i = 0; i < plan->header.mount_count; i++) make_entry(root, &plan->mounts[i]);
+    for (uint32_t i = 0; i < plan->header.mount_count; i++) make_entry(root, &plan->mounts[i], plan);
     remove_mask_sources(root);
     set_attributes(root, MOUNT_ATTR_RDONLY, false, PAAS_INIT_STAGE_ROOT_READ_ONLY, "/");
 

@@ -69,7 +69,7 @@ static void take_mounts(struct reader *reader, struct plan *plan) {
         if (entry->header.kind < PAAS_INIT_MOUNT_BIND || entry->header.kind > PAAS_INIT_MOUNT_MASK) {
             invalid("a mount's kind");
         }
-        if (entry->header.flags > 15 || entry->header.mode > 01777 || entry->header.reserved != 0) {
+        if (entry->header.flags > 31 || entry->header.mode > 01777 || entry->header.reserved != 0) {
             invalid("a mount's flags");
         }
         entry->source = take_string(reader, "a mount's source");
@@ -78,11 +78,27 @@ static void take_mounts(struct reader *reader, struct plan *plan) {
     }
 }
 
+static void take_landlock(struct reader *reader, struct plan *plan) {
+    plan->landlock_paths = allocate(plan->header.landlock_path_count, sizeof *plan->landlock_paths);
+    for (uint32_t i = 0; i < plan->header.landlock_path_count; i++) {
+        struct landlock_path *rule = &plan->landlock_paths[i];
+        take(reader, &rule->header, sizeof rule->header, "a rule for a path");
+        if (rule->header.flags > 1 || rule->header.reserved != 0) invalid("the flags of a rule for a path");
+        rule->path = take_string(reader, "the path of a rule");
+        if (rule->path[0] != '/') invalid("the path of a rule");
+    }
+    plan->landlock_ports = allocate(plan->header.landlock_port_count, sizeof *plan->landlock_ports);
+    take(reader, plan->landlock_ports, plan->header.landlock_port_count * sizeof *plan->landlock_ports,
+         "the rules for ports");
+}
+
 static void check_header(const struct paas_init_plan_header *header, size_t size) {
     if (header->magic != PAAS_INIT_PLAN_MAGIC) invalid("the magic number");
     if (header->version != PAAS_INIT_PLAN_VERSION) invalid("the version: agent and paas-init differ");
     if (header->size != size) invalid("the size");
-    if (header->namespaces > 31 || header->reserved != 0) invalid("the namespaces");
+    if (header->namespaces > 63) invalid("the namespaces");
+    if (header->connector_port > UINT16_MAX || header->awaits_egress > 1) invalid("the network");
+    if ((header->flags & ~(uint32_t)PAAS_INIT_FLAGS) != 0 || header->reserved != 0) invalid("the flags");
     // (uid_t)-1 would make setresuid change nothing.
     if (header->uid == 0 || header->gid == 0 || header->uid == UINT32_MAX || header->gid == UINT32_MAX) {
         invalid("the user and group: an app never runs as root");
@@ -92,6 +108,15 @@ static void check_header(const struct paas_init_plan_header *header, size_t size
     if (header->environment_count > PAAS_INIT_PLAN_MAX_VARIABLES) invalid("the environment");
     if (header->rlimit_count > PAAS_INIT_PLAN_MAX_RLIMITS) invalid("the resource limits");
     if (header->mount_count > PAAS_INIT_PLAN_MAX_MOUNTS) invalid("the mounts");
+    if (header->filter_count > PAAS_INIT_PLAN_MAX_FILTER) invalid("the system-call filter");
+    if (header->landlock_path_count > PAAS_INIT_PLAN_MAX_LANDLOCK_RULES ||
+        header->landlock_port_count > PAAS_INIT_PLAN_MAX_LANDLOCK_RULES) {
+        invalid("the rules of Landlock");
+    }
+    if ((header->flags & PAAS_INIT_FLAG_JOIN) &&
+        (header->mount_count > 0 || header->connector_port != 0 || header->awaits_egress != 0)) {
+        invalid("mounts or a network for a run that is joined");
+    }
     // Without a mount namespace of its own a mount would change the machine.
     if (header->mount_count > 0 && !(header->namespaces & PAAS_INIT_NS_MOUNT)) invalid("mounts without a namespace");
 }
@@ -128,5 +153,8 @@ void read_plan(struct plan *plan) {
     plan->rlimits = allocate(plan->header.rlimit_count, sizeof *plan->rlimits);
     take(&reader, plan->rlimits, plan->header.rlimit_count * sizeof *plan->rlimits, "the resource limits");
     take_mounts(&reader, plan);
+    plan->filter = allocate(plan->header.filter_count, sizeof *plan->filter);
+    take(&reader, plan->filter, plan->header.filter_count * sizeof *plan->filter, "the system-call filter");
+    take_landlock(&reader, plan);
     if (reader.left != 0) invalid("bytes after the end");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// After the start: reap, forward signals, write down how the app ended. Sleeps in sigwaitinfo; no timer, no poll.
+// After the start: reap, forward signals, write down how the app ended. Sleeps in poll(2) without a time limit.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -10,18 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 static const int forwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-
-static uint64_t nanoseconds(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t microseconds(struct timeval time) {
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
@@ -37,7 +32,7 @@ static pid_t start_app(const struct plan *plan) {
     return app;
 }
 
-static void write_record(int status, const struct rusage *usage, uint64_t started) {
+static struct paas_init_exit_record make_record(int status, const struct rusage *usage, uint64_t started) {
     struct paas_init_exit_record record = {
         .magic = PAAS_INIT_EXIT_MAGIC,
         .version = PAAS_INIT_EXIT_VERSION,
@@ -61,10 +56,7 @@ static void write_record(int status, const struct rusage *usage, uint64_t starte
         record.signal = WTERMSIG(status);
         record.core_dumped = WCOREDUMP(status) ? 1 : 0;
     }
-    // Nobody is left to tell if this fails (a full disk): without a record the agent reports an unknown end, which is
-    // the truth.
-    while (pwrite(PAAS_INIT_FD_EXIT_RECORD, &record, sizeof record, 0) < 0 && errno == EINTR) {}
-    close(PAAS_INIT_FD_EXIT_RECORD);
+    return record;
 }
 
 // Everything that is left of the app. As pid 1 that is every other process here. Without a pid namespace kill(-1) would
@@ -75,42 +67,80 @@ static void end_the_rest(void) {
     while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR) {}
 }
 
-static _Noreturn void finish(int status, const struct rusage *usage, uint64_t started) {
-    write_record(status, usage, started);
+// Nobody may have read yet what the app printed last, and with the last holder of a FIFO its contents go. So the end of
+// paas-init is the agent's to decide, of this one or the next: it reads, then kills. The record stays in the FIFO until
+// then, also when the disk was too full for the file. If it cannot be written, the end of paas-init itself must tell.
+static void linger(const struct paas_init_exit_record *record) {
+    ssize_t written;
+    do {
+        written = write(PAAS_INIT_FD_ENDED, record, sizeof *record);
+    } while (written < 0 && errno == EINTR);
+    // Every signal but SIGKILL is blocked, so pause does not return.
+    while (written == sizeof *record) pause();
+}
+
+static _Noreturn void finish(const struct plan *plan, int status, const struct rusage *usage, uint64_t started) {
+    struct paas_init_exit_record record = make_record(status, usage, started);
+    // Nobody is left to tell if this fails (a full disk): without a record the agent reports an unknown end, which is
+    // the truth.
+    while (pwrite(PAAS_INIT_FD_EXIT_RECORD, &record, sizeof record, 0) < 0 && errno == EINTR) {}
+    close(PAAS_INIT_FD_EXIT_RECORD);
     end_the_rest();
+    if (plan->header.flags & PAAS_INIT_FLAG_LINGER) linger(&record);
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 // Many children may have ended for one SIGCHLD.
-static void reap(pid_t app, uint64_t started) {
+static void reap(const struct plan *plan, pid_t app, uint64_t started) {
     for (;;) {
         int status;
         struct rusage usage;
         pid_t ended = wait4(-1, &status, WNOHANG | __WALL, &usage);
-        if (ended == app) finish(status, &usage, started);
+        if (ended == app) finish(plan, status, &usage, started);
         if (ended == 0 || (ended < 0 && errno != EINTR)) return;
     }
 }
 
-_Noreturn void supervise(const struct plan *plan) {
+static int watch_signals(void) {
     sigset_t awaited;
     sigemptyset(&awaited);
     sigaddset(&awaited, SIGCHLD);
+    sigaddset(&awaited, PAAS_INIT_SIGNAL_KILL);
     for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) sigaddset(&awaited, forwarded[i]);
+    int signals = signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0) fail_start(PAAS_INIT_STAGE_FORK, errno, "signalfd");
+    return signals;
+}
 
+static void take_signals(const struct plan *plan, int signals, pid_t app, uint64_t started) {
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGCHLD) {
+            reap(plan, app, started);
+        } else if (info.ssi_signo == PAAS_INIT_SIGNAL_KILL) {
+            // Not reaped yet, so the number is the app's. The rest dies with the pid namespace, or by cgroup.kill; beside an
+            // app neither ends with the command, so its group does.
+            kill(plan->header.flags & PAAS_INIT_FLAG_JOIN ? -app : app, SIGKILL);
+        } else {
+            // ESRCH: the group is empty, its SIGCHLD is on the way.
+            kill(-app, (int)info.ssi_signo);
+        }
+    }
+}
+
+_Noreturn void supervise(const struct plan *plan) {
+    int signals = watch_signals();
     uint64_t started = nanoseconds(CLOCK_BOOTTIME);
     pid_t app = start_app(plan);
     // The app's copy is gone by execve: with this one closed the agent reads end of file.
     close(PAAS_INIT_FD_ERROR);
 
     for (;;) {
-        siginfo_t info;
-        int signal = sigwaitinfo(&awaited, &info);
-        if (signal == SIGCHLD) {
-            reap(app, started);
-        } else if (signal > 0) {
-            // ESRCH: the group is empty, its SIGCHLD is on the way.
-            kill(-app, signal);
-        }
+        struct pollfd watched[1 + CONNECTOR_DESCRIPTORS] = {{.fd = signals, .events = POLLIN}};
+        size_t connector = watch_connector(watched + 1);
+        if (poll(watched, 1 + connector, -1) < 0) continue;
+        // Before the connector: nobody is to be led to an app that has ended.
+        if (watched[0].revents != 0) take_signals(plan, signals, app, started);
+        serve_connector(watched + 1, connector);
     }
 }

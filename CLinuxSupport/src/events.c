@@ -56,6 +56,24 @@ int cls_timerfd_set(int fd, int64_t deadline_ns) {
     return timerfd_settime(fd, TFD_TIMER_ABSTIME, &time, NULL) < 0 ? -errno : 0;
 }
 
+int cls_clock_watch(void) {
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd < 0) return -errno;
+    // Far beyond every clock. The kernel cancels only a timer that is armed.
+    struct itimerspec never = {.it_value = {.tv_sec = 9000000000}};
+    if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0) return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+int64_t cls_wall_clock_offset_ns(void) {
+    struct timespec wall, boot;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    return (int64_t)(wall.tv_sec - boot.tv_sec) * 1000000000 + (wall.tv_nsec - boot.tv_nsec);
+}
+
 int64_t cls_monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -104,4 +122,26 @@ int cls_pipe(int *read_end, int *write_end) {
 int cls_memfd(const char *name) {
     int fd = memfd_create(name, MFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
+}
+
+int64_t cls_tee(int from, int to, size_t count) {
+    for (;;) {
+        ssize_t copied = tee(from, to, count, SPLICE_F_NONBLOCK);
+        if (copied >= 0) return copied;
+        if (errno == EAGAIN) return 0;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+int64_t cls_splice(int pipe, int to, size_t count) {
+    for (;;) {
+        ssize_t moved = splice(pipe, NULL, to, NULL, count, SPLICE_F_NONBLOCK);
+        if (moved >= 0) return moved;
+        if (errno == EAGAIN) return 0;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+void cls_store_release(uint64_t *address, uint64_t value) {
+    __atomic_store_n(address, value, __ATOMIC_RELEASE);
 }

@@ -18,6 +18,12 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
+int cls_landlock_abi(void) {
+    // LANDLOCK_CREATE_RULESET_VERSION
+    int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+    return abi < 0 ? -errno : abi;
+}
+
 int cls_pidfd_open(pid_t pid) {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     return fd < 0 ? -errno : fd;

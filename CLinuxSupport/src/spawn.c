@@ -150,6 +150,7 @@ int cls_spawn(const struct cls_spawn_request *request, struct cls_spawn_result *
         arguments.cgroup = (uint64_t)request->cgroup_fd;
     }
     if (request->new_pid_namespace) arguments.flags |= CLONE_NEWPID;
+    if (request->new_network_namespace) arguments.flags |= CLONE_NEWNET;
 
     // No signal may run a handler of ours in the child, which shares our memory.
     sigset_t all, before;

@@ -14,30 +14,40 @@ public struct AppLogReader: Sendable {
 
     /// The lines that a query gives, oldest first. Blocks for the time of reading files.
     ///
-    /// All lines are in memory at once, up to 16 KiB each: where they only pass through, use ``lines(_:)``.
+    /// All lines are in memory at once, up to 16 KiB each: where they only pass through, use ``lines(_:notifier:)``.
     ///
-    /// - Throws: `AppLogError.storage`, or `CancellationError`.
+    /// - Throws: `AppLogError`.
     public func query(_ query: LogQuery) throws -> [LogLine] {
+        let scanner = LogScanner(directory: directory, query: query, isFollowing: false)
+        var lines: [LogLine] = []
         do {
-            let range = try LogLocator(directory: directory, query: query).locate()
-            let cursor = LogCursor(directory: directory, query: query, from: range.start, to: range.end)
-            var lines: [LogLine] = []
-            while let batch = try cursor.nextBatch() { lines += batch }
-            return lines
+            while true {
+                switch try scanner.step(visibleEnd: .end) {
+                case .batch(let batch): lines += batch.lines
+                case .more: break
+                case .caughtUp: return lines
+                }
+            }
         } catch let error as SystemError {
             throw AppLogError.storage(error)
         }
     }
 
     /// The same lines, read as they are asked for.
-    public func lines(_ query: LogQuery) -> LogLines {
-        LogLines(directory: directory, query: query, notifier: nil)
+    ///
+    /// - Parameters:
+    ///   - query: which lines.
+    ///   - notifier: the one that the log's writer signals, when it may be in the midst of writing.
+    public func lines(_ query: LogQuery, notifier: LogNotifier? = nil) -> LogLines {
+        LogLines(directory: directory, query: query, notifier: notifier, isFollowing: false)
     }
 
     /// The same lines, and then every line that is written later and matches.
     ///
-    /// - Parameter notifier: the one that the log's writer signals.
+    /// - Parameters:
+    ///   - query: which lines.
+    ///   - notifier: the one that the log's writer signals.
     public func follow(_ query: LogQuery, notifier: LogNotifier) -> LogLines {
-        LogLines(directory: directory, query: query, notifier: notifier)
+        LogLines(directory: directory, query: query, notifier: notifier, isFollowing: true)
     }
 }

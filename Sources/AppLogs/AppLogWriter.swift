@@ -7,52 +7,69 @@ public import PaaSModel
 /// Writes the log of one app: takes what its instances print, cut anywhere, and appends records to the segments.
 ///
 /// Exactly one writer may exist for a directory. It belongs to one thread, makes one write(2) per call (more when a
-/// call brings over 128 KiB of records), and never fails an app: what a full disk refuses is dropped and counted, see
-/// ``failure``. Records of stdout and stderr stand in the order in which the caller read the two.
+/// call brings over 128 KiB of records, one for every 64 KiB to the index), and never fails an app: what a full disk refuses
+/// is dropped and counted, see ``failure``. Records of stdout and stderr stand in the order in which the caller read the two.
 public final class AppLogWriter {
     private final class Run {
-        let tag: [UInt8]
+        var tag: [UInt8]
+        var release: UInt32?
         var stdout = LineAssembler()
         var stderr = LineAssembler()
         var recent = RecentLines()
+        /// The pieces of a line that the log has, and that it has not.
+        var isOpen: (stdout: Bool, stderr: Bool) = (false, false)
+        var isDropping: (stdout: Bool, stderr: Bool) = (false, false)
 
-        init(tag: [UInt8]) { self.tag = tag }
+        init(_ source: LogSource) {
+            tag = source.tag
+            release = source.releaseNumber
+        }
     }
 
-    /// Wakes the followers of this log; signalled after every call that wrote.
+    /// Wakes the followers of this log; signalled after every call that wrote, but for those that say otherwise.
     public let notifier: LogNotifier
     private var segments: SegmentWriter
     private var runs: [String: Run] = [:]
+    private var control = FloodControl()
+    private var givenRate: Int64?
+    /// Dropped since this writer began, and since a system line told of it.
+    private var droppedByRate: (lines: Int, bytes: Int64) = (0, 0)
+    private var untold: (lines: Int, bytes: Int64) = (0, 0)
 
     /// Opens the log, and repairs a torn last record of a writer that crashed.
     ///
     /// - Parameters:
     ///   - directory: created when it does not exist, for its owner alone.
-    ///   - segmentBytes: size at which a segment is closed and the next one begun.
-    ///   - segments: number of segments kept, the newest included; older ones are deleted.
+    ///   - retention: how much is kept.
+    ///   - buffer: shared by the writers of one thread; nil for one of its own.
+    ///   - willBegin: called before a segment begins, with the bytes that it will have.
     /// - Throws: `AppLogError.storage`.
-    public convenience init(
-        directory: String, segmentBytes: Int = Defaults.logSegmentBytes, segments: Int = Defaults.logSegments,
-        notifier: LogNotifier = LogNotifier()
+    convenience init(
+        directory: String, retention: LogRetention = LogRetention(), buffer: RecordBuffer? = nil,
+        notifier: LogNotifier = LogNotifier(), willBegin: @escaping (Int) throws(SystemError) -> Void = { _ in }
     ) throws(AppLogError) {
-        try self.init(directory: directory, segmentBytes: segmentBytes, segments: segments, notifier: notifier) {
+        try self.init(
+            directory: directory, retention: retention, buffer: buffer, notifier: notifier, willBegin: willBegin
+        ) {
             let count = Glibc.write($0, $1.baseAddress, $1.count)
             return count >= 0 ? count : -Int(errno)
         }
     }
 
     init(
-        directory: String, segmentBytes: Int, segments: Int, notifier: LogNotifier,
+        directory: String, retention: LogRetention, buffer: RecordBuffer? = nil, notifier: LogNotifier,
+        willBegin: @escaping (Int) throws(SystemError) -> Void = { _ in },
         write: @escaping SegmentWriter.Write
     ) throws(AppLogError) {
         self.notifier = notifier
         do {
             self.segments = try SegmentWriter(
-                directory: SegmentDirectory(path: directory), segmentBytes: segmentBytes, segments: segments,
-                write: write)
+                directory: SegmentDirectory(path: directory), retention: retention, buffer: buffer ?? RecordBuffer(),
+                willBegin: willBegin, write: write)
         } catch {
             throw .storage(error)
         }
+        notifier.signal(visibleEnd: segments.position)
     }
 
     /// Takes bytes that an instance printed; complete lines are on their way to the disk when this returns.
@@ -60,49 +77,117 @@ public final class AppLogWriter {
     /// - Parameters:
     ///   - bytes: any bytes, not kept after the call.
     ///   - stream: `stdout` or `stderr`; ``system(_:from:at:)`` is for the platform's own lines.
+    ///   - source: the instance and the release that printed them.
     ///   - time: when the bytes were read; all records of one call have it.
+    ///   - isVisible: readers may see them; otherwise `makeVisible` says when.
     public func append(
-        _ bytes: UnsafeRawBufferPointer, stream: LogLine.Stream, from source: LogSource, at time: Timestamp
+        _ bytes: UnsafeRawBufferPointer, stream: LogLine.Stream, from source: LogSource, at time: Timestamp,
+        isVisible: Bool = true
     ) {
+        precondition(stream != .system, "an app has no stream 'system'; use system(_:from:at:)")
         let run = run(of: source)
+        segments.begin(stream, tag: run.tag, release: run.release, at: time)
+        control.refill(at: .now)
+        // Of a flood only the end can be among the last lines: the pieces before it need not be looked at.
+        let recent = run.recent.isOpen(stream) ? nil : Self.recentPart(of: bytes)
+        let sink: LineAssembler.Sink = { text, isFull in
+            self.store(text, isFull: isFull, of: run, stream)
+            // A text that was put together of two calls is not in `bytes`.
+            if let recent, let start = text.baseAddress, let first = bytes.baseAddress, start >= first, start < recent {
+                return
+            }
+            run.recent.add(text, stream: stream, isFull: isFull)
+        }
         switch stream {
-        case .stdout: run.stdout.append(bytes) { add($0, stream, $1, run, time) }
-        case .stderr: run.stderr.append(bytes) { add($0, stream, $1, run, time) }
-        case .system: preconditionFailure("an app has no stream 'system'; use system(_:from:at:)")
+        case .stdout: run.stdout.append(bytes, sink: sink)
+        default: run.stderr.append(bytes, sink: sink)
         }
-        store()
+        segments.flush()
+        if isVisible { makeVisible() }
     }
 
-    /// A line has begun and not ended: call ``flushPartials(at:)`` after a moment.
-    public var hasPartial: Bool {
-        runs.values.contains { $0.stdout.hasPartial || $0.stderr.hasPartial }
-    }
-
-    /// Writes the beginnings of lines that wait for their end, marked as partial.
-    public func flushPartials(at time: Timestamp) {
-        for run in runs.values {
-            run.stdout.flush { add($0, .stdout, $1, run, time) }
-            run.stderr.flush { add($0, .stderr, $1, run, time) }
+    /// Where the last lines begin that ``RecentLines`` has room for; nil when it has for all.
+    private static func recentPart(of bytes: UnsafeRawBufferPointer) -> UnsafeRawPointer? {
+        guard bytes.count > 4_096, let base = bytes.baseAddress else { return nil }
+        var end = bytes.count
+        for _ in 0...RecentLines.maxLines {
+            guard let newline = UnsafeRawBufferPointer(rebasing: bytes[..<end]).lastOffset(of: 0x0A) else { return nil }
+            end = newline
         }
-        store()
+        return base + end + 1
     }
 
-    /// The run has ended and its pipes are drained: ends the lines that it left open.
-    public func finish(_ source: LogSource, at time: Timestamp) {
+    /// Readers may see everything that was written: it will stay, also when this process ends at once.
+    func makeVisible() { notifier.signal(visibleEnd: segments.position) }
+
+    /// Writes the beginning of a line that waits for its end, marked as partial. Readers see it after ``makeVisible()``.
+    func flushPartial(of source: LogSource, _ stream: LogLine.Stream, at time: Timestamp) {
+        end(source, stream, at: time) { $0.flush(sink: $1) }
+    }
+
+    /// The run has ended and the pipe is drained: ends the line that it left open. Readers see it after ``makeVisible()``.
+    func finish(_ source: LogSource, _ stream: LogLine.Stream, at time: Timestamp) {
+        end(source, stream, at: time) { $0.finish(sink: $1) }
+    }
+
+    private func end(
+        _ source: LogSource, _ stream: LogLine.Stream, at time: Timestamp,
+        _ body: (inout LineAssembler, LineAssembler.Sink) -> Void
+    ) {
         guard let run = runs[source.instanceID] else { return }
-        run.stdout.finish { add($0, .stdout, $1, run, time) }
-        run.stderr.finish { add($0, .stderr, $1, run, time) }
-        store()
+        segments.begin(stream, tag: run.tag, release: run.release, at: time)
+        let sink: LineAssembler.Sink = { text, isFull in
+            self.store(text, isFull: isFull, of: run, stream)
+            run.recent.add(text, stream: stream, isFull: isFull)
+        }
+        if stream == .stdout { body(&run.stdout, sink) } else { body(&run.stderr, sink) }
+        segments.flush()
     }
+
+    /// From now on the lines of an instance are those of another release. No beginning of a line waits.
+    func relabel(_ source: LogSource) {
+        runs[source.instanceID]?.tag = source.tag
+        runs[source.instanceID]?.release = source.releaseNumber
+    }
+
+    /// What waits of a stream's current line, and whether a part of that line is written already.
+    func rest(of source: LogSource, _ stream: LogLine.Stream) -> (bytes: [UInt8], isContinuing: Bool) {
+        guard let run = runs[source.instanceID] else { return ([], false) }
+        return stream == .stdout ? run.stdout.rest : run.stderr.rest
+    }
+
+    /// Goes on in the middle of a line where an earlier writer had to stop.
+    func resume(_ source: LogSource, _ stream: LogLine.Stream, rest bytes: [UInt8], isContinuing: Bool) {
+        let run = run(of: source)
+        if stream == .stdout {
+            run.stdout.resume(bytes, isContinuing: isContinuing)
+        } else {
+            run.stderr.resume(bytes, isContinuing: isContinuing)
+        }
+    }
+
+    /// Where the next record goes.
+    var position: LogPosition { segments.position }
 
     /// Writes a line of the platform about an instance; a text of several lines becomes several records.
     public func system(_ text: String, from source: LogSource, at time: Timestamp) {
-        let tag = source.tag
         var lines = LineAssembler()
-        let sink: LineAssembler.Sink = { self.segments.add($0, stream: .system, isFull: $1, tag: tag, at: time) }
+        segments.begin(.system, tag: source.tag, release: source.releaseNumber, at: time)
+        let sink: LineAssembler.Sink = { self.segments.add($0, isFull: $1) }
         Array(text.utf8).withUnsafeBytes { lines.append($0, sink: sink) }
         lines.finish(sink: sink)
-        store()
+        segments.flush()
+        makeVisible()
+    }
+
+    /// Writes lines about requests, in their order.
+    public func access(_ lines: [AccessLine]) {
+        for line in lines {
+            segments.begin(.access, tag: line.source.tag, release: line.source.releaseNumber, at: line.time)
+            line.text.prefix(LogRecord.maxTextBytes).withUnsafeBytes { segments.add($0, isFull: true) }
+        }
+        segments.flush()
+        makeVisible()
     }
 
     /// The newest lines of an instance's stdout and stderr since it was last forgotten, oldest first, at most
@@ -119,25 +204,79 @@ public final class AppLogWriter {
     /// Lines that the disk has refused and that no system line has told of yet.
     public var droppedLines: Int { segments.dropped }
 
+    /// Takes new rules; how much is kept changes with the next segment.
+    public func setRules(_ rules: LogRules) {
+        segments.retention = rules.retention
+        guard rules.flood != control.policy || rules.rate != givenRate else { return }
+        givenRate = rules.rate
+        control = FloodControl(policy: rules.flood, rate: rules.rate)
+    }
+
+    /// How long the app's output should not be read, because it printed too much; zero when it may be.
+    public var pause: Duration { control.pause }
+
+    /// Lines were dropped because the app printed too much, and no system line has told of them yet.
+    public var hasDropped: Bool { untold.lines > 0 }
+
+    /// Tells how many lines were dropped.
+    public func tellDropped(from source: LogSource, at time: Timestamp) {
+        guard hasDropped else { return }
+        let (lines, size) = (untold.lines, ByteCount(bytes: untold.bytes))
+        untold = (0, 0)
+        let rate = ByteCount(bytes: control.rate ?? 0)
+        system(
+            "\(lines) line\(lines == 1 ? " was" : "s were") dropped (\(size)): more than \(rate) a second (log-rate)",
+            from: source, at: time)
+    }
+
+    /// How the log is kept and what was dropped. Reads the sizes of files.
+    public var inspection: LogInspection {
+        var found = LogInspection(
+            sizeBytes: segments.storedBytes, maxSizeBytes: segments.retention.maxBytes,
+            keepSeconds: segments.retention.keepSeconds, flood: control.policy, rateBytesPerSecond: control.rate)
+        (found.droppedLines, found.droppedBytes) = droppedByRate
+        found.failure = failure.map { "\($0)" }
+        return found
+    }
+
+    /// Stores a piece of a line, or drops it. What is dropped is the rest of a line: what is stored of it is closed.
+    private func store(_ text: UnsafeRawBufferPointer, isFull: Bool, of run: Run, _ stream: LogLine.Stream) {
+        let path: WritableKeyPath<(stdout: Bool, stderr: Bool), Bool> = stream == .stdout ? \.stdout : \.stderr
+        if !run.isDropping[keyPath: path], control.take(text.count + 46) {
+            segments.add(text, isFull: isFull)
+            run.isOpen[keyPath: path] = !isFull
+            return
+        }
+        if isFull, run.isOpen[keyPath: path] {
+            segments.add(UnsafeRawBufferPointer(start: nil, count: 0), isFull: true)
+            run.isOpen[keyPath: path] = false
+        }
+        run.isDropping[keyPath: path] = !isFull
+        droppedByRate.lines += isFull ? 1 : 0
+        droppedByRate.bytes += Int64(text.count)
+        untold.lines += isFull ? 1 : 0
+        untold.bytes += Int64(text.count)
+    }
+
+    /// Deletes what is older than is kept.
+    ///
+    /// - Returns: when there will be something to delete again; nil when not before there are new lines.
+    /// - Throws: `AppLogError.storage`.
+    public func expire(at now: Timestamp) throws(AppLogError) -> Timestamp? {
+        do {
+            return try segments.expire(at: now)
+        } catch {
+            throw .storage(error)
+        }
+    }
+
     /// Why the last write failed, for the agent's own log; nil when it worked.
     public var failure: AppLogError? { segments.failure.map { .storage($0) } }
 
     private func run(of source: LogSource) -> Run {
         if let run = runs[source.instanceID] { return run }
-        let run = Run(tag: source.tag)
+        let run = Run(source)
         runs[source.instanceID] = run
         return run
-    }
-
-    private func add(
-        _ text: UnsafeRawBufferPointer, _ stream: LogLine.Stream, _ isFull: Bool, _ run: Run, _ time: Timestamp
-    ) {
-        segments.add(text, stream: stream, isFull: isFull, tag: run.tag, at: time)
-        run.recent.add(text, stream: stream, isFull: isFull)
-    }
-
-    private func store() {
-        segments.flush()
-        notifier.signal()
     }
 }

@@ -23,6 +23,15 @@ struct LineAssembler {
     /// The beginning of a line waits for the rest; somebody should flush it after a moment.
     var hasPartial: Bool { !buffer.isEmpty }
 
+    /// What waits of the current line, and whether a part of it was given out before.
+    var rest: (bytes: [UInt8], isContinuing: Bool) { (buffer, isContinuing) }
+
+    /// Goes on where an earlier assembler had to stop.
+    mutating func resume(_ bytes: [UInt8], isContinuing: Bool) {
+        buffer = Array(bytes.prefix(cap))
+        self.isContinuing = isContinuing
+    }
+
     /// Bytes that wait, at most the cap.
     var bufferedBytes: Int { buffer.count }
 

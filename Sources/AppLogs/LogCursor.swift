@@ -3,16 +3,29 @@
 internal import LinuxSystem
 internal import PaaSModel
 
-/// Reads an app's log forwards from a position, block by block, across segments, while the writer goes on.
+/// Reads an app's log forwards from a position, at most one block at a step, across segments, while the writer goes on.
 ///
 /// Only whole lines are taken, and a line that was seen half is read again from its beginning, so the writer may cut a
-/// torn record off. Belongs to one task.
+/// torn record off. Belongs to one thread at a time.
 final class LogCursor {
+    /// What a step came to.
+    enum Step {
+        /// Lines that match.
+        case batch(LogBatch)
+        /// There is more to read.
+        case more
+        /// There is nothing more now.
+        case caughtUp
+    }
+
     private let directory: SegmentDirectory
     private let filter: LogFilter
     private let end: LogPosition?
     private var position: LogPosition
     private var file: SegmentFile?
+    /// Blocks in front of the file's end when it was opened, of which some need not be read; the next one last.
+    private var blocks: [IndexEntry] = []
+    private var earlier = Timestamp(microseconds: .min)
     /// The segment after this one, once it was seen. From then on nothing is added to this one, so it is left when a
     /// read *after* that finds nothing more, and not before.
     private var following: UInt64?
@@ -21,55 +34,87 @@ final class LogCursor {
     private(set) var isPast = false
 
     /// - Parameter end: where to stop; nil to read whatever comes.
-    init(directory: SegmentDirectory, query: LogQuery, from start: LogPosition, to end: LogPosition?) {
+    init(directory: SegmentDirectory, filter: LogFilter, from start: LogPosition, to end: LogPosition?) {
         self.directory = directory
-        self.filter = LogFilter(query)
+        self.filter = filter
         self.position = start
         self.end = end
     }
 
-    /// The next lines that match, those of one block; nil when there are none now.
+    /// Goes on reading.
     ///
-    /// - Throws: `AppLogError.storage`, or `CancellationError`.
-    func nextBatch() throws -> [LogLine]? {
-        while !isPast {
-            try Task.checkCancellation()
-            if file == nil { file = try SegmentFile.open(position.segment, in: directory) }
-            let count = try readBlock()
-            if count > 0 {
-                let lines = takeLines(count)
-                if !lines.isEmpty { return lines }
-            } else if let end, position >= end {
-                return nil
-            } else if let following {
-                file = nil
-                position = LogPosition(segment: following, offset: 0)
-                self.following = nil
-            } else {
-                following = try directory.numbers().first { $0 > position.segment }
-                if following == nil { return nil }
-            }
+    /// - Parameter visibleEnd: what is behind it is not there yet.
+    /// - Throws: `SystemError`, or `AppLogError.patternTooCostly`.
+    func step(visibleEnd: LogPosition) throws -> Step {
+        if isPast { return .caughtUp }
+        let limit = limit(min(end ?? visibleEnd, visibleEnd))
+        if file == nil { try open(limit) }
+        skip(to: limit)
+        let count = try file?.wholeLines(from: position.offset, to: limit, into: &block) ?? 0
+        if count > 0 { return try take(count).map(Step.batch) ?? .more }
+        if let end, position >= end { return .caughtUp }
+        guard let next = following else {
+            following = try directory.numbers().first { $0 > position.segment }
+            return following == nil ? .caughtUp : .more
         }
-        return nil
+        guard next <= visibleEnd.segment else { return .caughtUp }
+        return moveOn(to: next)
     }
 
-    private func readBlock() throws(SystemError) -> Int {
-        guard let file else { return 0 }
-        let limit = end.map { $0.segment == position.segment ? $0.offset : $0.segment < position.segment ? 0 : .max }
-        return try file.wholeLines(from: position.offset, to: limit ?? .max, into: &block)
+    /// How far the present segment can be read.
+    private func limit(_ place: LogPosition) -> Int64 {
+        place.segment == position.segment ? place.offset : place.segment < position.segment ? 0 : .max
     }
 
-    private func takeLines(_ count: Int) -> [LogLine] {
-        var lines: [LogLine] = []
+    private func open(_ limit: Int64) throws(SystemError) {
+        file = try SegmentFile.open(position.segment, in: directory)
+        guard file != nil else { return }
+        earlier = Timestamp(microseconds: .min)
+        blocks = try SegmentIndex.written(position.segment, in: directory, upTo: limit).reversed()
+    }
+
+    /// Passes over blocks without a line that is wanted.
+    private func skip(to limit: Int64) {
+        while let next = blocks.last, next.end <= limit {
+            if next.end > position.offset {
+                if filter.mayMatch(next, after: earlier) { return }
+                // Following ends with the first line that is too late, which somebody has to see.
+                if end == nil, filter.isPast(next.lastTime) { return }
+                position.offset = next.end
+            }
+            earlier = next.lastTime
+            blocks.removeLast()
+        }
+    }
+
+    private func moveOn(to next: UInt64) -> Step {
+        let isMissing = position.segment > 0 && (file == nil || next > position.segment + 1)
+        file = nil
+        blocks = []
+        position = LogPosition(segment: next, offset: 0)
+        following = nil
+        return isMissing ? .batch(.notice(of: .missingLines, before: position)) : .more
+    }
+
+    private func take(_ count: Int) throws(AppLogError) -> LogBatch? {
+        var batch = LogBatch(segment: position.segment)
+        var failure: AppLogError?
+        let start = position.offset
         block.withUnsafeBytes { bytes in
-            _ = SegmentSearch.lines(UnsafeRawBufferPointer(rebasing: bytes.prefix(count))) { line, _ in
-                guard let record = LogRecord(line) else { return true }
+            let bytes = UnsafeRawBufferPointer(rebasing: bytes.prefix(count))
+            Records.forEach(bytes) { record, line in
+                guard !isPast, failure == nil else { return }
                 isPast = end == nil && filter.isPast(record.time)
-                if filter.matches(record) { lines.append(LogLine(record)) }
-                return !isPast
+                do throws(AppLogError) {
+                    guard try filter.matches(record) else { return }
+                    batch.add(bytes[line], endingAt: start + Int64(line.upperBound) + 1)
+                } catch {
+                    failure = error
+                }
             }
         }
+        if let failure { throw failure }
         position.offset += Int64(count)
-        return lines
+        return batch.isEmpty ? nil : batch
     }
 }

@@ -2,10 +2,13 @@
 
 internal import Synchronization
 
-/// Tells the followers of one app's log that there may be more to read. Any thread may use it.
+/// Tells the readers of one app's log how far they may read, and its followers that there may be more. Any thread may use it.
 ///
 /// It carries no lines, only "look again": a follower notes the ``generation``, reads to the end, and waits until the
 /// generation is a later one, so a signal between the two is never missed.
+///
+/// The end that is visible is behind what will stay: lines that a crash of the writer may yet take back, because they are
+/// still in the app's FIFO, are shown to nobody, or a reader that comes back would be shown them twice.
 public final class LogNotifier: Sendable {
     private enum Waiter {
         /// Announced, its task is about to suspend.
@@ -16,6 +19,7 @@ public final class LogNotifier: Sendable {
     private struct State {
         var generation: UInt64 = 0
         var isFinished = false
+        var visibleEnd = LogPosition.end
         var lastWaiter: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
 
@@ -26,21 +30,29 @@ public final class LogNotifier: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let shared = Mutex(State())
 
     /// Creates a notifier that nobody waits for.
     public init() {}
 
     /// Grows with every signal.
-    public var generation: UInt64 { state.withLock { $0.generation } }
+    public var generation: UInt64 { shared.withLock { $0.generation } }
 
     /// The log was removed: followers end once they have read what is there.
-    public var isFinished: Bool { state.withLock { $0.isFinished } }
+    public var isFinished: Bool { shared.withLock { $0.isFinished } }
+
+    /// What a reader has to know, all of one moment.
+    var state: (generation: UInt64, visibleEnd: LogPosition, isFinished: Bool) {
+        shared.withLock { ($0.generation, $0.visibleEnd, $0.isFinished) }
+    }
 
     /// Wakes everybody who waits; never blocks.
-    public func signal() {
-        let woken = state.withLock { state in
+    ///
+    /// - Parameter visibleEnd: how far readers may read from now on.
+    func signal(visibleEnd: LogPosition = .end) {
+        let woken = shared.withLock { state in
             state.generation += 1
+            state.visibleEnd = visibleEnd
             return state.takeWaiters()
         }
         for continuation in woken { continuation.resume() }
@@ -48,7 +60,7 @@ public final class LogNotifier: Sendable {
 
     /// The log will have no more lines: wakes everybody, and lets nobody wait again.
     public func finish() {
-        let woken = state.withLock { state in
+        let woken = shared.withLock { state in
             state.generation += 1
             state.isFinished = true
             return state.takeWaiters()
@@ -58,7 +70,7 @@ public final class LogNotifier: Sendable {
 
     /// Returns as soon as the generation is later than `generation`, the log is finished, or the task is cancelled.
     public func wait(after generation: UInt64) async {
-        let announced: UInt64? = state.withLock { state in
+        let announced: UInt64? = shared.withLock { state in
             guard state.generation == generation, !state.isFinished else { return nil }
             state.lastWaiter += 1
             state.waiters[state.lastWaiter] = .announced
@@ -68,7 +80,7 @@ public final class LogNotifier: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 // Gone from the table: it was signalled or cancelled between the announcement and here.
-                let isWaiting = state.withLock { state in
+                let isWaiting = shared.withLock { state in
                     guard state.waiters[id] != nil else { return false }
                     state.waiters[id] = .suspended(continuation)
                     return true
@@ -76,11 +88,11 @@ public final class LogNotifier: Sendable {
                 if !isWaiting { continuation.resume() }
             }
         } onCancel: {
-            let waiter = state.withLock { $0.waiters.removeValue(forKey: id) }
+            let waiter = shared.withLock { $0.waiters.removeValue(forKey: id) }
             if case .suspended(let continuation)? = waiter { continuation.resume() }
         }
     }
 
     /// How many wait now.
-    var waiterCount: Int { state.withLock { $0.waiters.count } }
+    var waiterCount: Int { shared.withLock { $0.waiters.count } }
 }

@@ -49,6 +49,8 @@ struct LogRecord {
         case (.stderr, false): " stderr P "
         case (.system, true): " system F "
         case (.system, false): " system P "
+        case (.access, true): " access F "
+        case (.access, false): " access P "
         }
     }
 
@@ -56,6 +58,7 @@ struct LogRecord {
         if word.elementsEqual("stdout".utf8) { return .stdout }
         if word.elementsEqual("stderr".utf8) { return .stderr }
         if word.elementsEqual("system".utf8) { return .system }
+        if word.elementsEqual("access".utf8) { return .access }
         return nil
     }
 }

@@ -22,6 +22,9 @@ public struct LogSource: Hashable, Sendable {
     /// `web.1 v1 ` as it stands in a record: two words, each followed by a space.
     var tag: [UInt8] { Self.word(instance) + Self.word(release) }
 
+    /// Number of the release as an index has it.
+    var releaseNumber: UInt32? { IndexEntry.releaseNumber(Array(release.utf8)) }
+
     /// A word of a record: no space, no control character, never empty, at most 64 bytes.
     private static func word(_ text: String) -> [UInt8] {
         let bytes = text.utf8.prefix(64).map { (0x21...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }

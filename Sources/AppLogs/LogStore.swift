@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import LinuxSystem
-public import PaaSModel
+internal import PaaSModel
 internal import Synchronization
 
 /// The logs of all apps of a node: one directory for each app id. Any thread may use it.
@@ -11,28 +12,46 @@ public final class LogStore: Sendable {
     }
 
     private let directory: String
-    private let segmentBytes: Int
-    private let segments: Int
+    private let retention: LogRetention
+    private let space: NodeLogSpace?
+    /// Whose lines are sent where.
+    public let drains = LogDrains()
+    /// Of all writers, which are of one thread. Only they use it.
+    private nonisolated(unsafe) let buffer = RecordBuffer()
     private let notifiers = Mutex<[String: WeakNotifier]>([:])
 
     /// - Parameters:
     ///   - directory: parent of the apps' directories, created with the first writer.
-    ///   - segmentBytes: see ``AppLogWriter``.
-    ///   - segments: see ``AppLogWriter``.
-    public init(
-        directory: String, segmentBytes: Int = Defaults.logSegmentBytes, segments: Int = Defaults.logSegments
-    ) {
+    ///   - retention: how much is kept of a log for whose app nothing else is said.
+    ///   - nodeMaxBytes: bytes of all logs together; nil is no limit.
+    public init(directory: String, retention: LogRetention = LogRetention(), nodeMaxBytes: Int64? = nil) {
         self.directory = directory
-        self.segmentBytes = segmentBytes
-        self.segments = segments
+        self.retention = retention
+        space = nodeMaxBytes.map { NodeLogSpace(directory: directory, maxBytes: $0) }
     }
 
-    /// Opens the writer of an app; the caller keeps it on one thread and makes only one for an app.
+    /// A tenth of the disk that has a directory, at most 10 GiB (statvfs(3)); 10 GiB where it cannot be told.
+    public static func standardNodeMaxBytes(of directory: String) -> Int64 {
+        var status = statvfs()
+        let most: Int64 = 10 << 30
+        guard statvfs(directory, &status) == 0 else { return most }
+        return min(Int64(clamping: status.f_blocks) / 10 * Int64(clamping: status.f_frsize), most)
+    }
+
+    /// Opens the writer of an app; the caller keeps all of them on one thread, and makes only one for an app.
     ///
+    /// - Parameters:
+    ///   - appID: of the app whose log it is.
+    ///   - rules: the app's; nil where the store's own retention holds. Opening a log deletes what is too much by them, so
+    ///     they cannot come later.
     /// - Throws: `AppLogError`.
-    public func writer(for appID: String) throws(AppLogError) -> AppLogWriter {
-        try AppLogWriter(
-            directory: path(of: appID), segmentBytes: segmentBytes, segments: segments, notifier: notifier(for: appID))
+    public func writer(for appID: String, rules: LogRules? = nil) throws(AppLogError) -> AppLogWriter {
+        let writer = try AppLogWriter(
+            directory: path(of: appID), retention: rules?.retention ?? retention, buffer: buffer,
+            notifier: notifier(for: appID)
+        ) { [space] bytes throws(SystemError) in try space?.makeRoom(for: appID, bytes: bytes) }
+        if let rules { writer.setRules(rules) }
+        return writer
     }
 
     /// A reader of an app's log, empty when the app has none.
@@ -65,7 +84,18 @@ public final class LogStore: Sendable {
     /// - Throws: `AppLogError.invalidAppID`.
     public func lines(_ query: LogQuery, of appID: String, following: Bool) throws(AppLogError) -> LogLines {
         let reader = try reader(for: appID)
-        return following ? reader.follow(query, notifier: try notifier(for: appID)) : reader.lines(query)
+        let notifier = try notifier(for: appID)
+        return following ? reader.follow(query, notifier: notifier) : reader.lines(query, notifier: notifier)
+    }
+
+    /// Removes what an earlier writer wrote after a place. No writer of the app is open.
+    func cut(_ appID: String, after position: LogPosition) throws(AppLogError) {
+        let directory = SegmentDirectory(path: try path(of: appID))
+        do throws(SystemError) {
+            try directory.cut(after: position)
+        } catch {
+            throw .storage(error)
+        }
     }
 
     /// Deletes an app's log and ends its followers. The caller has dropped the writer.
@@ -73,9 +103,11 @@ public final class LogStore: Sendable {
     /// - Throws: `AppLogError`; calling it again goes on where it failed.
     public func remove(_ appID: String) throws(AppLogError) {
         let path = try path(of: appID)
+        drains.set(nil, for: appID)
         notifiers.withLock { $0.removeValue(forKey: appID) }?.notifier?.finish()
         do {
             try SegmentDirectory(path: path).removeAll()
+            space?.forget(appID)
         } catch {
             throw .storage(error)
         }

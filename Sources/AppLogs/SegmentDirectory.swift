@@ -8,9 +8,20 @@ struct SegmentDirectory: Sendable {
     let path: String
 
     /// Path of a segment.
-    func path(of number: UInt64) -> String {
+    func path(of number: UInt64) -> String { path + "/" + Self.name(number) + ".log" }
+
+    /// Path of a segment's index.
+    func indexPath(of number: UInt64) -> String { path + "/" + Self.name(number) + ".idx" }
+
+    private static func name(_ number: UInt64) -> String {
         let digits = String(number)
-        return path + "/" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".log"
+        return String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    }
+
+    /// Bytes of a segment; 0 when it does not exist.
+    func size(of number: UInt64) -> Int64 {
+        var status = stat()
+        return stat(path(of: number), &status) == 0 ? Int64(status.st_size) : 0
     }
 
     /// Numbers of the segments that exist, ascending; none when the directory does not exist.
@@ -44,10 +55,11 @@ struct SegmentDirectory: Sendable {
         throw SystemError(operation: "mkdir", path: path, errno: errno)
     }
 
-    /// Deletes a segment; it may be gone already. Readers that have it open read on.
+    /// Deletes a segment and its index; they may be gone already. Readers that have it open read on.
     func remove(_ number: UInt64) throws(SystemError) {
-        guard unlink(path(of: number)) != 0, errno != ENOENT else { return }
-        throw SystemError(operation: "unlink", path: path(of: number), errno: errno)
+        for file in [indexPath(of: number), path(of: number)] where unlink(file) != 0 && errno != ENOENT {
+            throw SystemError(operation: "unlink", path: file, errno: errno)
+        }
     }
 
     /// Deletes every segment and the directory, which may be gone already.

@@ -14,20 +14,24 @@ struct SegmentWriter {
     /// write(2): bytes written, or a negative errno. Tests put a full disk here.
     typealias Write = (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int
 
-    private static let flushBytes = 131_072
-
     private let directory: SegmentDirectory
-    private let segmentBytes: Int
-    private let segments: Int
+    private let buffer: RecordBuffer
     private let write: Write
+    /// Called before a segment begins, with the bytes that it will have.
+    private let willBegin: (Int) throws(SystemError) -> Void
+    /// How much is kept; the next segment that begins heeds it.
+    var retention: LogRetention
     private var file: SegmentFile?
+    private var index: SegmentIndexWriter?
     private var number: UInt64 = 0
     private var fileBytes = 0
-    private var pending: [UInt8] = []
-    private var pendingRecords = 0
     private var clock = RecordTime()
     private var lastTime = Timestamp(microseconds: .min)
-    private var lastTag: [UInt8] = Array("- - ".utf8)
+    /// Time of the segment's first record; nil when it is empty.
+    private var firstTime: Timestamp?
+    private var stream = LogLine.Stream.system
+    private var tag: [UInt8] = Array("- - ".utf8)
+    private var release: UInt32?
 
     /// Records dropped since the last one that was written.
     private(set) var dropped = 0
@@ -35,53 +39,74 @@ struct SegmentWriter {
     private(set) var failure: SystemError?
 
     /// Opens the newest segment, after its torn tail was repaired; without one, the first write creates one.
-    init(directory: SegmentDirectory, segmentBytes: Int, segments: Int, write: @escaping Write) throws(SystemError) {
-        precondition(segmentBytes > 0 && segments > 0, "an app keeps at least one segment of at least one byte")
+    ///
+    /// - Parameter buffer: that of the thread; empty between any two calls.
+    init(
+        directory: SegmentDirectory, retention: LogRetention, buffer: RecordBuffer,
+        willBegin: @escaping (Int) throws(SystemError) -> Void, write: @escaping Write
+    ) throws(SystemError) {
+        self.willBegin = willBegin
         self.directory = directory
-        self.segmentBytes = segmentBytes
-        self.segments = segments
+        self.retention = retention
+        self.buffer = buffer
         self.write = write
         try directory.create()
         let existing = try directory.numbers()
         guard let newest = existing.last else { return }
         let file = try SegmentFile.append(to: newest, in: directory)
-        let repaired = try TornTail.repair(file)
+        let size = try TornTail.repair(file)
+        let index = try SegmentIndexWriter(resuming: file, in: directory, size: size)
         self.file = file
+        self.index = index
         self.number = newest
-        self.fileBytes = Int(repaired.size)
-        if let time = repaired.lastTime {
-            self.lastTime = time
-            clock.set(time)
+        self.fileBytes = Int(size)
+        if size > 0, index.lastTime.microseconds > .min {
+            self.lastTime = index.lastTime
+            firstTime = index.lastTime
+            clock.set(index.lastTime)
         }
-        for old in existing.dropLast(segments) { try directory.remove(old) }
+        try retention.makeRoom(0, in: directory, besides: newest)
     }
 
-    /// Adds one record, at most ``LogRecord/maxTextBytes`` of text without a newline.
-    mutating func add(
-        _ text: UnsafeRawBufferPointer, stream: LogLine.Stream, isFull: Bool, tag: [UInt8], at time: Timestamp
-    ) {
+    /// Where the next record goes, when nothing waits for ``flush()``.
+    var position: LogPosition {
+        // A new segment is yet to be begun: behind everything in this one.
+        LogPosition(segment: number, offset: file == nil && fileBytes == 0 ? .max : Int64(fileBytes))
+    }
+
+    /// Bytes of all segments.
+    var storedBytes: Int64 {
+        ((try? directory.numbers()) ?? []).reduce(0) { $0 + directory.size(of: $1) }
+    }
+
+    /// Says whose records come next, and when they were read.
+    mutating func begin(_ stream: LogLine.Stream, tag: [UInt8], release: UInt32?, at time: Timestamp) {
+        self.stream = stream
+        self.tag = tag
+        self.release = release
         setTime(time)
-        let infix = LogRecord.infix(stream, isFull: isFull)
-        let length = RecordTime.length + infix.utf8CodeUnitCount + tag.count + text.count + 1
-        let bytes = fileBytes + pending.count
-        if bytes > 0, bytes + length > segmentBytes {
+        buffer.setHead(time: clock.text, stream: stream, tag: tag)
+    }
+
+    /// Adds one record of whom ``begin(_:tag:release:at:)`` has said, at most ``LogRecord/maxTextBytes`` of text without a
+    /// newline.
+    mutating func add(_ text: UnsafeRawBufferPointer, isFull: Bool) {
+        let length = buffer.headBytes + text.count + 1
+        let bytes = fileBytes + buffer.count
+        if bytes > 0, bytes + length > retention.segmentBytes {
             flush()
             beginSegment()
         }
-        pending.append(contentsOf: clock.text)
-        pending.append(contentsOf: UnsafeBufferPointer(start: infix.utf8Start, count: infix.utf8CodeUnitCount))
-        pending.append(contentsOf: tag)
-        pending.append(contentsOf: text)
-        pending.append(0x0A)
-        pendingRecords += 1
-        lastTag = tag
-        if pending.count >= Self.flushBytes { flush() }
+        buffer.add(text, isFull: isFull)
+        if index == nil { index = SegmentIndexWriter(nextNumber, in: directory) }
+        index?.add(stream, release: release, bytes: length, at: lastTime)
+        if buffer.count >= RecordBuffer.flushBytes { flush() }
     }
 
     private mutating func setTime(_ time: Timestamp) {
         if time == lastTime { return }
         if time < lastTime, time.microseconds > lastTime.microseconds - 1_000_000 { return }
-        if time < lastTime {
+        if time < lastTime || retention.isTooLong(from: firstTime, to: time) {
             flush()
             beginSegment()
         }
@@ -92,25 +117,49 @@ struct SegmentWriter {
     /// The next write goes to a new segment, unless this one is empty.
     private mutating func beginSegment() {
         guard fileBytes > 0 else { return }
+        index?.finish()
+        index = nil
         file = nil
         fileBytes = 0
+        firstTime = nil
+    }
+
+    /// Deletes what is too old, the newest segment too.
+    ///
+    /// - Returns: when the next segment will be, nil when none is left or none ever is too old.
+    mutating func expire(at now: Timestamp) throws(SystemError) -> Timestamp? {
+        let next = try retention.expire(in: directory, at: now)
+        if let newest = try directory.numbers().last, newest == number { return next }
+        beginSegment()
+        return next
     }
 
     /// Writes everything that waits; never throws anything away that the disk takes.
     mutating func flush() {
-        guard pendingRecords > 0 else { return }
+        guard buffer.records > 0 else { return }
+        let records = buffer.records
         let notice = dropped > 0 ? droppedNotice() : []
-        let batch = notice.isEmpty ? pending : notice + pending
-        let written = store(batch)
-        let kept = batch[..<written].count { $0 == 0x0A }
-        let noticeKept = !notice.isEmpty && kept > 0
-        dropped = (noticeKept ? 0 : dropped) + pendingRecords - (kept - (noticeKept ? 1 : 0))
-        pending.removeAll(keepingCapacity: true)
-        pendingRecords = 0
+        if !notice.isEmpty {
+            // The index has counted on other offsets.
+            index?.giveUp()
+            buffer.insertFirst(notice)
+        }
+        let bytes = buffer.bytes
+        let written = store(bytes)
+        if written == bytes.count {
+            dropped = 0
+            index?.flush()
+        } else {
+            index?.giveUp()
+            let kept = bytes[..<written].count { $0 == 0x0A }
+            let noticeKept = !notice.isEmpty && kept > 0
+            dropped = (noticeKept ? 0 : dropped) + records - (kept - (noticeKept ? 1 : 0))
+        }
+        buffer.removeAll()
     }
 
     /// Writes whole records; returns the bytes of those that are in the file.
-    private mutating func store(_ batch: [UInt8]) -> Int {
+    private mutating func store(_ batch: UnsafeRawBufferPointer) -> Int {
         let file: SegmentFile
         do throws(SystemError) {
             file = try openedFile()
@@ -119,13 +168,12 @@ struct SegmentWriter {
             return 0
         }
         var written = 0
-        let refusal: Int32? = batch.withUnsafeBytes { bytes in
-            while written < bytes.count {
-                let count = write(file.descriptorNumber, UnsafeRawBufferPointer(rebasing: bytes.dropFirst(written)))
-                if count >= 0 { written += count } else if count != -Int(EINTR) { return Int32(-count) }
-            }
-            return nil
+        var refusal: Int32?
+        while written < batch.count, refusal == nil {
+            let count = write(file.descriptorNumber, UnsafeRawBufferPointer(rebasing: batch[written...]))
+            if count >= 0 { written += count } else if count != -Int(EINTR) { refusal = Int32(-count) }
         }
+        firstTime = firstTime ?? lastTime
         guard let refusal else {
             failure = nil
             fileBytes += written
@@ -146,21 +194,26 @@ struct SegmentWriter {
     private mutating func openedFile() throws(SystemError) -> SegmentFile {
         if let file { return file }
         try directory.create()
-        let existing = try directory.numbers()
         // Before the new one is there, so that an app never has more than its share, and on a full disk there is room.
-        for old in existing.dropLast(segments - 1) { try directory.remove(old) }
-        let next = max(number, existing.last ?? 0) + 1
+        try retention.makeRoom(retention.segmentBytes, in: directory, besides: nil)
+        try willBegin(retention.segmentBytes)
+        let next = max(nextNumber, (try directory.numbers().last ?? 0) + 1)
+        if next != nextNumber { index?.giveUp() }
         let opened = try SegmentFile.append(to: next, in: directory)
         file = opened
         number = next
         return opened
     }
 
+    private var nextNumber: UInt64 { file == nil ? number + 1 : number }
+
     private func droppedNotice() -> [UInt8] {
         let why = failure.map { SystemError.name(ofErrno: $0.errno) } ?? "the disk refused them"
         let text = "\(dropped) log line\(dropped == 1 ? " was" : "s were") dropped: \(why)"
         // The time of the oldest record that waits: the notice stands before it.
-        return Array(pending.prefix(RecordTime.length)) + Array(" system F ".utf8) + lastTag + Array(text.utf8) + [0x0A]
+        return Array(buffer.bytes.prefix(RecordTime.length)) + Array(" system F ".utf8) + tag + Array(text.utf8) + [
+            0x0A
+        ]
     }
 }
 
@@ -168,8 +221,8 @@ struct SegmentWriter {
 enum TornTail {
     /// Makes the file end with a whole record: a tail that is recognisably a record gets its newline, any other goes.
     ///
-    /// - Returns: the size afterwards, and the time of the last record.
-    static func repair(_ file: SegmentFile) throws(SystemError) -> (size: Int64, lastTime: Timestamp?) {
+    /// - Returns: the size afterwards.
+    static func repair(_ file: SegmentFile) throws(SystemError) -> Int64 {
         var end = try file.endOfWholeLines()
         let size = try file.size()
         if end < size {
@@ -183,8 +236,7 @@ enum TornTail {
                 try file.truncate(to: end)
             }
         }
-        var block = [UInt8](repeating: 0, count: SegmentFile.blockBytes)
-        return (end, try SegmentSearch.lastTime(of: file, before: end, block: &block))
+        return end
     }
 
     private static func newline(_ file: SegmentFile) -> Bool {

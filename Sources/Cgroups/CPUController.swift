@@ -11,22 +11,30 @@ enum CPUController {
         return "\(quota) \(periodMicroseconds)"
     }
 
-    static func apply(cores: Double, to cgroup: CgroupDirectory) throws {
-        try cgroup.write("cpu.max", maximum(cores: cores))
+    static func apply(_ limits: CgroupLimits, to cgroup: CgroupDirectory, replacing: Bool) throws {
+        // A burst above the quota is EINVAL, in whichever order the two change; so the old one goes first.
+        if replacing, cgroup.has("cpu.max.burst") { try cgroup.write("cpu.max.burst", "0") }
+        try cgroup.set("cpu.max", limits.cpuCores.map(maximum), else: replacing ? "max" : nil)
+        if let cores = limits.cpuBurstCores { try cgroup.write("cpu.max.burst", burst(cores: cores)) }
     }
 
-    static func statistics(of cgroup: CgroupDirectory) throws -> CPUStatistics {
-        let name = "cpu.stat"
-        guard let file = FlatKeyedFile(try cgroup.require(name)) else {
-            throw cgroup.malformed(name, "is not a list of names and numbers")
-        }
-        func microseconds(_ key: Substring) throws -> Duration {
-            guard let value = file[key] else { throw cgroup.malformed(name, "has no '\(key)'") }
-            return .microseconds(value)
-        }
+    /// Microseconds that may be saved up; no more than one period's quota.
+    static func burst(cores: Double) -> String { "\(max(1, Int((cores * Double(periodMicroseconds)).rounded())))" }
+
+    static func statistics(in files: some ControllerFiles) throws -> CPUStatistics {
+        let file = try files.require(file: "cpu.stat")
+        let values = try file.flatKeyed()
+        func number(_ key: Substring) throws -> Int64 { try file.value(of: key, in: values) }
+        // The controller adds its three fields together.
+        let hasThrottling = ["nr_periods", "nr_throttled", "throttled_usec"].contains { values[$0] != nil }
         return CPUStatistics(
-            usage: try microseconds("usage_usec"), user: try microseconds("user_usec"),
-            system: try microseconds("system_usec"), throttled: file["throttled_usec"].map { .microseconds($0) })
+            usage: .microseconds(try number("usage_usec")), user: .microseconds(try number("user_usec")),
+            system: .microseconds(try number("system_usec")),
+            throttling: !hasThrottling
+                ? nil
+                : CPUThrottling(
+                    periods: try number("nr_periods"), throttledPeriods: try number("nr_throttled"),
+                    throttled: .microseconds(try number("throttled_usec"))))
     }
 }
 
@@ -38,6 +46,16 @@ public struct CPUStatistics: Hashable, Sendable {
     public let user: Duration
     /// In the kernel.
     public let system: Duration
-    /// Time that a CPU limit kept it waiting; nil without the `cpu` controller.
-    public let throttled: Duration?
+    /// What a CPU limit did to it; nil without the `cpu` controller.
+    public let throttling: CPUThrottling?
+}
+
+/// What `cpu.max` did to a run (kernel: cgroup-v2, "cpu.stat"). All zero without a limit.
+public struct CPUThrottling: Hashable, Sendable {
+    /// Periods of the limit (100 ms each) in which the run wanted CPU time.
+    public let periods: Int64
+    /// Those of them in which it used its quota up and had to wait.
+    public let throttledPeriods: Int64
+    /// How long it waited, summed over CPUs.
+    public let throttled: Duration
 }

@@ -30,6 +30,8 @@ final class CgroupDirectory: Sendable {
                 while let count = try file.read(into: buffer), count > 0 { bytes.append(contentsOf: buffer[..<count]) }
             }
         } catch let error as SystemError {
+            // Pressure files of a kernel that was booted without psi=1.
+            if error.errno == EOPNOTSUPP { return nil }
             throw failure("read", name, error.errno)
         }
         return String(decoding: bytes, as: UTF8.self)
@@ -87,7 +89,7 @@ final class CgroupDirectory: Sendable {
     }
 
     func malformed(_ name: String, _ why: String) -> CgroupError {
-        CgroupError(.malformedFile, "\(path)/\(name): \(why)")
+        KernelFile(path: "\(path)/\(name)", text: "").malformed(why)
     }
 
     private func failure(_ operation: String, _ name: String, _ errno: Int32) -> CgroupError {

@@ -14,6 +14,11 @@ public struct CgroupTree: Sendable {
     /// Controllers that limits would need and that are not there, each with the reason and what to do.
     public let missing: [String: String]
 
+    /// What all apps together may use, so that the agent never goes short; see ``NodeReserve``.
+    public private(set) var ceilings = NodeCeilings()
+    /// Where the v2 tree is mounted.
+    var mountPoint = "/sys/fs/cgroup"
+
     /// Controllers that limits and reports use.
     static let wanted = [CPUController.name, "io", MemoryController.name, PidsController.name]
 
@@ -22,13 +27,15 @@ public struct CgroupTree: Sendable {
     ///
     /// A controller that cannot be enabled is no error here; it is in ``missing``, and a run that needs it is refused.
     ///
-    /// - Parameter root: absolute path below a cgroup v2 mount; nil for a `paas.slice` beside this process.
+    /// - Parameters:
+    ///   - root: absolute path below a cgroup v2 mount; nil for a `paas.slice` beside this process.
+    ///   - reserve: what is kept from apps; nil keeps nothing.
     /// - Throws: `CgroupError` when there is no cgroup v2, or the root cannot be made.
-    public static func prepare(root: String? = nil) throws -> CgroupTree {
-        try prepare(root: root, discovery: .current())
+    public static func prepare(root: String? = nil, reserve: NodeReserve? = nil) throws -> CgroupTree {
+        try prepare(root: root, reserve: reserve, discovery: .current())
     }
 
-    static func prepare(root: String?, discovery: CgroupDiscovery) throws -> CgroupTree {
+    static func prepare(root: String?, reserve: NodeReserve? = nil, discovery: CgroupDiscovery) throws -> CgroupTree {
         let root = root ?? discovery.defaultRoot
         let isBelow = root.hasPrefix(discovery.mountPoint + "/") && !root.split(separator: "/").contains("..")
         guard isBelow, !root.hasSuffix("/") else {
@@ -38,7 +45,13 @@ public struct CgroupTree: Sendable {
         }
         var setup = CgroupSetup(discovery: discovery)
         let enabled = try setup.enable(wanted, downTo: root)
-        return CgroupTree(mode: discovery.mode, root: root, controllers: enabled, missing: setup.missing)
+        var tree = CgroupTree(mode: discovery.mode, root: root, controllers: enabled, missing: setup.missing)
+        tree.mountPoint = discovery.mountPoint
+        if let reserve {
+            tree.ceilings = try NodeCeilings.putInForce(
+                reserve, on: CgroupDirectory(path: root), missing: setup.missing)
+        }
+        return tree
     }
 
     /// Makes the cgroup of a run, with its limits in force.
@@ -46,6 +59,7 @@ public struct CgroupTree: Sendable {
     /// - Parameters:
     ///   - app: the app's name.
     ///   - run: a name that was never used before; letters, digits, `-` and `_`.
+    ///   - limits: what to enforce.
     /// - Throws: `CgroupError` with code `controllerMissing` when a limit cannot be enforced here. Nothing is left
     ///   behind then.
     public func makeRun(app: String, run: String, limits: CgroupLimits) throws -> RunCgroup {
@@ -55,11 +69,12 @@ public struct CgroupTree: Sendable {
         try Self.makeDirectory(slice, mayExist: true)
         let sliceDirectory = try CgroupDirectory(path: slice)
         for controller in controllers { try sliceDirectory.write("cgroup.subtree_control", "+" + controller) }
+        try limits.applyWeights(to: sliceDirectory)
         let path = slice + "/" + run
         try Self.makeDirectory(path, mayExist: false)
         do {
             let cgroup = try RunCgroup(path: path)
-            try limits.apply(to: CgroupDirectory(path: path))
+            try limits.apply(to: CgroupDirectory(path: path), disks: Disk.all())
             return cgroup
         } catch {
             rmdir(path)
@@ -67,14 +82,46 @@ public struct CgroupTree: Sendable {
         }
     }
 
+    /// Gives a run that lives other limits. Lowering memory below what is in use reclaims first, and where that is not
+    /// enough the kernel ends the run.
+    ///
+    /// - Parameters:
+    ///   - run: a run that has not been removed.
+    ///   - app: the app's name.
+    ///   - present: the limits in force, which are put back when one of the new ones cannot be had.
+    ///   - limits: those to put in force.
+    /// - Throws: `CgroupError` with code `controllerMissing` when a limit cannot be enforced here.
+    public func change(
+        _ run: RunCgroup, app: String, from present: CgroupLimits, to limits: CgroupLimits
+    ) throws {
+        try check(limits)
+        let (slice, directory) = (try CgroupDirectory(path: slicePath(of: app)), try CgroupDirectory(path: run.path))
+        let disks = Disk.all()
+        do {
+            try limits.apply(to: directory, replacing: true, disks: disks)
+            try limits.applyWeights(to: slice)
+        } catch {
+            // What fails here, too, is what the kernel has just refused; the first error says more.
+            try? present.apply(to: directory, replacing: true, disks: disks)
+            try? present.applyWeights(to: slice)
+            throw error
+        }
+    }
+
     /// Paths of the runs that exist, whoever made them: an agent that starts adopts them or cleans them up.
     public func existingRuns() throws -> [String] {
-        let slices = try CgroupDirectory(path: root).children().filter {
-            $0.hasPrefix("paas-") && $0.hasSuffix(".slice")
-        }
-        return try slices.flatMap { slice in
-            try CgroupDirectory(path: root + "/" + slice).children().map { "\(root)/\(slice)/\($0)" }
-        }
+        try slices().flatMap { slice in try CgroupDirectory(path: slice).children().map { "\(slice)/\($0)" } }
+    }
+
+    /// Removes the slices of apps that have no run: an agent that died at the wrong moment leaves one behind.
+    public func removeEmptySlices() throws {
+        // One that has a run, or gets one just now, is EBUSY.
+        for slice in try slices() { rmdir(slice) }
+    }
+
+    private func slices() throws -> [String] {
+        try CgroupDirectory(path: root).children()
+            .filter { $0.hasPrefix("paas-") && $0.hasSuffix(".slice") }.map { root + "/" + $0 }
     }
 
     /// Removes an app's slice when no run is left in it.
@@ -93,7 +140,7 @@ public struct CgroupTree: Sendable {
     /// What was found, in lines for the start of a log.
     public var summary: [String] {
         let found = controllers.isEmpty ? "none" : controllers.joined(separator: ", ")
-        return ["cgroups: \(mode.rawValue), root \(root), controllers for limits: \(found)"]
+        return ["cgroups: \(mode.rawValue), root \(root), controllers for limits: \(found)"] + ceilings.summary
             + missing.sorted { $0.key < $1.key }.map { "cgroup controller '\($0.key)' is missing: \($0.value)" }
     }
 
@@ -104,12 +151,43 @@ public struct CgroupTree: Sendable {
     }
 
     private func check(_ limits: CgroupLimits) throws {
-        for (controller, option) in limits.needed where !controllers.contains(controller) {
+        for (controller, option) in limits.needed {
+            guard let reason = obstacle(to: controller) else { continue }
             throw CgroupError(
                 .controllerMissing,
-                "the limit \(option) needs the cgroup controller '\(controller)', which this node lacks ("
-                    + (missing[controller] ?? "it is not enabled") + "); deploy without \(option), or mend that")
+                "the limit \(option) needs the cgroup controller '\(controller)', which this node lacks (\(reason)); "
+                    + "deploy with '\(option) none', or mend that")
         }
+        if limits.ioWeight != nil, let reason = ioWeightObstacle {
+            throw CgroupError(
+                .controllerMissing,
+                "the limit --io-weight has no effect on this node: \(reason); deploy with '--io-weight none', or mend that"
+            )
+        }
+        if limits.io != IORates(), Disk.all().isEmpty {
+            throw CgroupError(
+                .controllerMissing,
+                "this node has no disk to limit (nothing in /sys/block); deploy with 'none' for \(limits.io.option)")
+        }
+    }
+
+    /// Why limits of a controller cannot be enforced here; nil when they can.
+    private func obstacle(to controller: String) -> String? {
+        controllers.contains(controller) ? nil : missing[controller] ?? "it is not enabled"
+    }
+
+    private var ioWeightObstacle: String? {
+        IOController.weightObstacle(qos: ProcFS.text(of: mountPoint + "/io.cost.qos"))
+    }
+
+    /// Each limit by its option, `memory`, and why it cannot be enforced here; nil when it can.
+    public var obstacles: [(option: String, reason: String?)] {
+        let io = obstacle(to: IOController.name) ?? (Disk.all().isEmpty ? "there is no disk" : nil)
+        return [
+            ("memory", obstacle(to: MemoryController.name)), ("cpu", obstacle(to: CPUController.name)),
+            ("pids", obstacle(to: PidsController.name)), ("io-max", io),
+            ("io-weight", obstacle(to: IOController.name) ?? ioWeightObstacle),
+        ]
     }
 
     /// No dot, so no file of the kernel (`memory.max`) can have that name; no slash, so it stays where it belongs.
@@ -131,22 +209,5 @@ public struct CgroupTree: Sendable {
         throw CgroupError(
             .operationFailed, "the cgroup cannot be made",
             cause: SystemError(operation: "mkdir", path: path, errno: errno, hint: hint))
-    }
-}
-
-extension CgroupLimits {
-    /// Controllers that these limits need, with the option that asks for each.
-    var needed: [(controller: String, option: String)] {
-        [
-            (MemoryController.name, memoryBytes != nil, "--memory"), (CPUController.name, cpuCores != nil, "--cpu"),
-            (PidsController.name, processes != nil, "--pids"),
-        ].compactMap { $0.1 ? ($0.0, $0.2) : nil }
-    }
-
-    func apply(to cgroup: CgroupDirectory) throws {
-        try MemoryController.groupOutOfMemoryKills(in: cgroup)
-        if let memoryBytes { try MemoryController.apply(bytes: memoryBytes, to: cgroup) }
-        if let cpuCores { try CPUController.apply(cores: cpuCores, to: cgroup) }
-        if let processes { try PidsController.apply(processes: processes, to: cgroup) }
     }
 }

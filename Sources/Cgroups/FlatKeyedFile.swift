@@ -19,24 +19,3 @@ struct FlatKeyedFile: Hashable, Sendable {
     /// The number behind a name.
     subscript(name: Substring) -> Int64? { values[name] }
 }
-
-extension CgroupDirectory {
-    /// One number of a flat keyed file; nil when the cgroup does not have the file.
-    ///
-    /// - Throws: `CgroupError` when the file is there and has no such number: that is never taken for 0.
-    func value(of key: Substring, in name: String) throws -> Int64? {
-        guard let text = try read(name) else { return nil }
-        guard let file = FlatKeyedFile(text) else { throw malformed(name, "is not a list of names and numbers") }
-        guard let value = file[key] else { throw malformed(name, "has no '\(key)'") }
-        return value
-    }
-
-    /// The number that is all of a file; nil when the cgroup does not have the file.
-    func value(in name: String) throws -> Int64? {
-        guard let text = try read(name) else { return nil }
-        guard text.last == "\n", let value = Int64(text.dropLast()), value >= 0 else {
-            throw malformed(name, "is not a number")
-        }
-        return value
-    }
-}

@@ -4,12 +4,16 @@
 enum PidsController {
     static let name = "pids"
 
-    static func apply(processes: Int, to cgroup: CgroupDirectory) throws {
-        try cgroup.write("pids.max", String(processes))
-    }
-
-    static func current(in cgroup: CgroupDirectory) throws -> Int64? { try cgroup.value(in: "pids.current") }
+    static func current(in files: some ControllerFiles) throws -> Int64? { try files.file("pids.current")?.number() }
 
     /// Linux 6.1 and later.
-    static func peak(in cgroup: CgroupDirectory) throws -> Int64? { try cgroup.value(in: "pids.peak") }
+    static func peak(in files: some ControllerFiles) throws -> Int64? { try files.file("pids.peak")?.number() }
+
+    /// The limit in force; nil when there is none.
+    static func limit(in files: some ControllerFiles) throws -> Int64? { try files.file("pids.max")?.limit() }
+
+    /// Times that a fork(2) was refused at the limit.
+    static func refusals(in files: some ControllerFiles) throws -> Int64? {
+        try files.file("pids.events")?.value(of: "max")
+    }
 }

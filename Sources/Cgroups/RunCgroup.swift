@@ -42,23 +42,63 @@ public final class RunCgroup: Sendable {
     /// Lets frozen processes go on.
     public func thaw() throws { try files.write("cgroup.freeze", "0") }
 
+    /// Somebody else has removed it, which can only be done while nothing lives in it.
+    public var isRemoved: Bool {
+        var status = stat()
+        return stat(path, &status) != 0 ? errno == ENOENT : UInt64(status.st_ino) != inode
+    }
+
     /// Some process lives in it or below; zombies do not count.
     public func isPopulated() throws -> Bool {
-        switch try files.value(of: "populated", in: "cgroup.events") {
+        if isRemoved { return false }
+        switch try files.require(file: "cgroup.events").value(of: "populated") {
         case 0: return false
         case 1: return true
         default: throw files.malformed("cgroup.events", "has no 'populated' of 0 or 1")
         }
     }
 
+    /// A cgroup below this one, for processes that end with the run and are not the app's. This one keeps its own
+    /// processes, because no controller is enabled between the two.
+    public func makeChild(_ name: String) throws -> RunCgroup {
+        let child = "\(path)/\(name)"
+        guard mkdir(child, 0o755) == 0 else {
+            throw CgroupError(
+                .operationFailed, "a cgroup cannot be made",
+                cause: SystemError(operation: "mkdir", path: child, errno: errno))
+        }
+        return try RunCgroup(path: child)
+    }
+
+    /// Every process in it and below is frozen.
+    public func isFrozen() throws -> Bool {
+        switch try files.require(file: "cgroup.events").value(of: "frozen") {
+        case 0: return false
+        case 1: return true
+        default: throw files.malformed("cgroup.events", "has no 'frozen' of 0 or 1")
+        }
+    }
+
     /// A new descriptor of `cgroup.events`: EPOLLPRI when it becomes populated, empty, frozen or thawed. Level of the
     /// truth is ``isPopulated()``; the event only says to look. The caller owns it.
-    public func eventsDescriptor() throws -> OwnedDescriptor {
-        let number = openat(descriptor, "cgroup.events", O_RDONLY | O_CLOEXEC)
+    public func eventsDescriptor() throws -> OwnedDescriptor { try watch("cgroup.events") }
+
+    /// A new descriptor of `memory.events`: EPOLLPRI when one of ``memoryEvents()`` grew. Nil without the `memory`
+    /// controller. The caller owns it.
+    public func memoryEventsDescriptor() throws -> OwnedDescriptor? {
+        guard files.has(MemoryController.eventsName) else { return nil }
+        return try watch(MemoryController.eventsName)
+    }
+
+    /// How often the run met its memory limits; nil without the `memory` controller.
+    public func memoryEvents() throws -> MemoryEvents? { try MemoryController.events(in: files) }
+
+    private func watch(_ name: String) throws -> OwnedDescriptor {
+        let number = openat(descriptor, name, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else {
             throw CgroupError(
                 .operationFailed, "the cgroup's events cannot be watched",
-                cause: SystemError(operation: "open", path: path + "/cgroup.events", errno: errno))
+                cause: SystemError(operation: "open", path: "\(path)/\(name)", errno: errno))
         }
         return OwnedDescriptor(adopting: number)
     }
@@ -66,6 +106,11 @@ public final class RunCgroup: Sendable {
     /// All process ids in it and below, as this process's pid namespace has them; zombies are not among them.
     public func processIDs() throws -> [Int32] {
         try Self.processIDs(below: files)
+    }
+
+    /// All process ids in a cgroup and below; none when there is no such cgroup, or it may not be read.
+    public static func processIDs(below path: String) -> [Int32] {
+        (try? processIDs(below: CgroupDirectory(path: path))) ?? []
     }
 
     private static func processIDs(below directory: CgroupDirectory) throws -> [Int32] {

@@ -20,24 +20,27 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         public init(rawValue: UInt32) { self.rawValue = rawValue }
         /// Bytes can be read, or a pidfd's process has ended (EPOLLIN).
         public static let readable = Interest(rawValue: 0x001)
+        /// Bytes can be written, or a connection has come about or failed (EPOLLOUT).
+        public static let writable = Interest(rawValue: 0x004)
         /// A kernel file such as `cgroup.events` has changed (EPOLLPRI, edge-triggered: level-triggered it would be
         /// reported again and again until somebody reads through this very descriptor).
         public static let changed = Interest(rawValue: 0x002 | 1 << 31)
     }
 
-    /// A watched descriptor; hand it back to ``cancel(_:)``. Never reused, so a stale event finds nobody.
+    /// A watched descriptor; hand it back to `cancel(_:)`. Never reused, so a stale event finds nobody.
     public struct Registration: Hashable, Sendable {
         fileprivate let id: UInt64
         fileprivate let descriptor: Int32
     }
 
-    /// A timer; hand it back to ``cancel(_:)``.
+    /// A timer; hand it back to `cancel(_:)`.
     public struct Timer: Hashable, Sendable {
         fileprivate let id: UInt64
     }
 
     private struct Inbox {
         var jobs: [UnownedJob] = []
+        var work: [@Sendable () -> Void] = []
         var wakeUpSent = false
         var stopping = false
     }
@@ -154,8 +157,17 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Runs a job of an actor on the loop's thread.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
+        handOver { $0.jobs.append(job) }
+    }
+
+    /// Runs `body` on the loop's thread, for callers that are not async. May be called from any thread.
+    public func execute(_ body: @escaping @Sendable () -> Void) {
+        handOver { $0.work.append(body) }
+    }
+
+    private func handOver(_ add: (inout Inbox) -> Void) {
         let mustWake = inbox.withLock { inbox in
-            inbox.jobs.append(job)
+            add(&inbox)
             if inbox.wakeUpSent { return false }
             inbox.wakeUpSent = true
             return true
@@ -178,12 +190,16 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Runs what was handed over; true when the loop is to stop.
     private func runJobs() -> Bool {
         while true {
-            let (jobs, stopping) = inbox.withLock { inbox in
-                defer { inbox.jobs.removeAll(keepingCapacity: false) }
-                if inbox.jobs.isEmpty { inbox.wakeUpSent = false }
-                return (inbox.jobs, inbox.stopping)
+            let (jobs, work, stopping) = inbox.withLock { inbox in
+                defer {
+                    inbox.jobs.removeAll(keepingCapacity: false)
+                    inbox.work.removeAll(keepingCapacity: false)
+                }
+                if inbox.jobs.isEmpty && inbox.work.isEmpty { inbox.wakeUpSent = false }
+                return (inbox.jobs, inbox.work, inbox.stopping)
             }
-            if jobs.isEmpty { return stopping }
+            if jobs.isEmpty && work.isEmpty { return stopping }
+            for body in work { body() }
             for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
         }
     }

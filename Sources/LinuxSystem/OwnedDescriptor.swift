@@ -25,7 +25,10 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
 
     /// Opens a file (open(2)), always with `O_CLOEXEC`.
     ///
-    /// - Parameter mode: permissions of a file that is created, before the umask.
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - flags: `O_RDONLY` and the like.
+    ///   - mode: permissions of a file that is created, before the umask.
     /// - Throws: `SystemError`.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> OwnedDescriptor
     {

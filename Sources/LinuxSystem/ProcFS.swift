@@ -21,7 +21,7 @@ public enum ProcFS {
         return descriptor.allBytes(limit: limit)
     }
 
-    private static func trimmed(_ text: String) -> String {
+    static func trimmed(_ text: String) -> String {
         String(text.prefix { !$0.isNewline })
     }
 
@@ -68,7 +68,7 @@ public enum ProcFS {
         return inodes
     }
 
-    private static func names(inDirectory path: String) -> [String] {
+    static func names(inDirectory path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []

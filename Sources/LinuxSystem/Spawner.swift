@@ -16,13 +16,20 @@ public struct Spawner: Sendable {
         /// The program becomes pid 1 of a pid namespace of its own, and starts with every signal blocked: pid 1 loses
         /// a signal that it neither blocks nor handles yet.
         public var newPIDNamespace: Bool
+        /// The program starts in a network namespace of its own, with nothing in it but a loopback interface that is
+        /// down; so others find it there as soon as the program is spawned.
+        public var newNetworkNamespace: Bool
 
         /// Creates a request.
-        public init(path: String, arguments: [String], environment: [String] = [], newPIDNamespace: Bool = false) {
+        public init(
+            path: String, arguments: [String], environment: [String] = [], newPIDNamespace: Bool = false,
+            newNetworkNamespace: Bool = false
+        ) {
             self.path = path
             self.arguments = arguments
             self.environment = environment
             self.newPIDNamespace = newPIDNamespace
+            self.newNetworkNamespace = newNetworkNamespace
         }
     }
 
@@ -31,6 +38,7 @@ public struct Spawner: Sendable {
     /// The child gets default signal dispositions, an empty signal mask and only the given descriptors.
     ///
     /// - Parameters:
+    ///   - request: program, arguments and environment.
     ///   - descriptors: numbers of open descriptors; the one at index i becomes descriptor i. At most 16.
     ///   - cgroup: number of a descriptor of the cgroup's directory, or nil to stay in the caller's.
     /// - Throws: `SystemError` with operation `clone3`, `dup2` or `execve`.
@@ -51,7 +59,9 @@ public struct Spawner: Sendable {
                         var raw = cls_spawn_request(
                             path: path, argv: argv, envp: envp, cgroup_fd: cgroup ?? -1,
                             keep_signals_blocked: request.newPIDNamespace ? 1 : 0,
-                            new_pid_namespace: request.newPIDNamespace ? 1 : 0, fd_count: Int32(descriptors.count),
+                            new_pid_namespace: request.newPIDNamespace ? 1 : 0,
+                            new_network_namespace: request.newNetworkNamespace ? 1 : 0,
+                            fd_count: Int32(descriptors.count),
                             fds: fds)
                         return cls_spawn(&raw, &result)
                     }

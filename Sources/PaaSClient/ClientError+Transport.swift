@@ -4,6 +4,7 @@ internal import AsyncHTTPClient
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 
 extension ClientError {
     /// The error of a connection in this library's words; cancellation and this library's own errors pass unchanged.
@@ -25,6 +26,9 @@ extension ClientError {
             return "the connection was closed before the answer was complete"
         case let error as HTTPClientError where error == .alreadyShutdown: return "this client is shut down"
         case let error as HTTPClientError: return error.shortDescription
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
+            return "no trusted TLS connection (\(error)); is it https, and is its authority the system's or that of "
+                + "--ca-certificate?"
         default: return "the connection failed (\(error))"
         }
     }

@@ -3,6 +3,7 @@
 internal import AsyncHTTPClient
 internal import FoundationEssentials
 internal import NIOCore
+internal import PaaSModel
 
 /// A stream of JSON objects, one a line, read from the connection as fast as it is consumed and no faster.
 ///
@@ -51,6 +52,16 @@ public struct NDJSONStream<Element: Decodable & Sendable>: AsyncSequence, Sendab
             return nil
         }
 
+        /// The next objects that can be had without waiting, at least one; nil at the end.
+        public mutating func nextBatch() async throws -> [Element]? {
+            guard let first = try await next() else { return nil }
+            var batch = [first]
+            while let line = try nextLine() {
+                if line.readableBytes > 0 { batch.append(try decode(line)) }
+            }
+            return batch
+        }
+
         private mutating func nextLine() throws -> ByteBuffer? {
             do {
                 return try splitter.next()
@@ -74,6 +85,10 @@ public struct NDJSONStream<Element: Decodable & Sendable>: AsyncSequence, Sendab
                 return try decoder.decode(Element.self, from: Data(line.readableBytesView))
             } catch {
                 ended = true
+                // What goes wrong after a stream has begun is its last line.
+                if let problem = try? decoder.decode(Problem.self, from: Data(line.readableBytesView)) {
+                    throw ClientError.problem(problem)
+                }
                 throw ClientError.protocolError(
                     "\(endpoint) sent a line that is not \(Element.self); is its version the same as this program's?")
             }

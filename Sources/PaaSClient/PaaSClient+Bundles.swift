@@ -21,6 +21,7 @@ extension PaaSClient {
     /// Uploads a bundle from a file.
     ///
     /// - Parameters:
+    ///   - sha256: of the file's content, in hexadecimal digits.
     ///   - path: a regular file that nobody changes meanwhile.
     ///   - progress: called with the bytes handed to the connection so far, and the file's size.
     public func uploadBundle(
@@ -30,13 +31,15 @@ extension PaaSClient {
         let file = try FileChunks(path: path)
         let total = file.size
         let chunks = FileChunkSequence(file: file) { sent in progress(sent, total) }
-        let call = Call(method: .PUT, target: Self.bundlePath(sha256), timeout: nil)
+        let call = Call(
+            method: .PUT, target: Self.bundlePath(sha256), contentType: "application/octet-stream", timeout: nil)
         _ = try await send(call, body: .stream(chunks, length: .known(total)))
     }
 
     /// Downloads a bundle to a file, which appears whole, or not at all, and only with the right SHA-256.
     ///
     /// - Parameters:
+    ///   - sha256: in hexadecimal digits.
     ///   - path: replaced when it is there; its directory must exist.
     ///   - maxBytes: a larger bundle is refused.
     public func downloadBundle(

@@ -31,6 +31,30 @@ extension PaaSClient {
         try await stream(Call(target: Self.path(app) + "/logs" + parameters.query), of: LogLine.self)
     }
 
+    /// What nodes and instances use now, one element for each node.
+    ///
+    /// - Parameters:
+    ///   - app: name or id; nil is every instance.
+    ///   - history: with the values of the last minutes that somebody watched.
+    ///   - timeout: how long to wait for the answer.
+    public func stats(
+        app: String? = nil, history: Bool = false, timeout: Duration = .seconds(30)
+    ) async throws -> [StatsSnapshot] {
+        let query = PercentEncoding.query([("history", history ? "true" : nil)])
+        return try await exchange(Call(target: (app.map(Self.path) ?? "") + "/stats" + query, timeout: timeout))
+    }
+
+    /// The same again and again, one snapshot of one node at a time.
+    ///
+    /// - Parameters:
+    ///   - app: only this one; nil is all.
+    ///   - intervalSeconds: seconds between two snapshots of a node, 1 to 3600.
+    public func followStats(app: String? = nil, intervalSeconds: Int = 1) async throws -> NDJSONStream<StatsSnapshot> {
+        let query = PercentEncoding.query([("follow", "true"), ("interval", "\(intervalSeconds)")])
+        return try await stream(
+            Call(target: (app.map(Self.path) ?? "") + "/stats" + query), of: StatsSnapshot.self)
+    }
+
     private static func eventsTarget(_ app: String?, since: Int64?, limit: Int?, follow: Bool) -> String {
         (app.map(path) ?? "") + "/events"
             + PercentEncoding.query([

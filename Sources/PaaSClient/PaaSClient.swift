@@ -4,6 +4,7 @@ internal import AsyncHTTPClient
 internal import FoundationEssentials
 public import NIOCore
 internal import NIOHTTP1
+internal import NIOSSL
 internal import PaaSModel
 internal import Synchronization
 
@@ -28,9 +29,12 @@ public final class PaaSClient: Sendable {
     /// - Parameters:
     ///   - endpoint: the control plane.
     ///   - token: bearer token for `Authorization`; not needed on a Unix socket.
+    ///   - caCertificate: PEM file of the authorities that `https` is checked against; nil for the system's.
     ///   - eventLoopGroup: stays the caller's, who shuts it down after the client. One thread is enough.
     /// - Throws: `ClientError.invalidEndpoint` when the token has a character that no header may have.
-    public init(endpoint: APIEndpoint, token: String? = nil, eventLoopGroup: any EventLoopGroup) throws(ClientError) {
+    public init(
+        endpoint: APIEndpoint, token: String? = nil, caCertificate: String? = nil, eventLoopGroup: any EventLoopGroup
+    ) throws(ClientError) {
         if let token, !token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
             throw .invalidEndpoint("the token has a space, a line end or another character that no token has")
         }
@@ -40,6 +44,14 @@ public final class PaaSClient: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.httpVersion = .http1Only
         configuration.redirectConfiguration = .disallow
+        if let caCertificate {
+            guard let roots = try? NIOSSLCertificate.fromPEMFile(caCertificate), !roots.isEmpty else {
+                throw .file(path: caCertificate, cause: "no certificate can be read from it; it must be a PEM file")
+            }
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .certificates(roots)
+            configuration.tlsConfiguration = tls
+        }
         configuration.timeout = .init(connect: .seconds(5))
         // Whether to try again, and after how long, is the caller's decision: "is paasd running?" must come at once.
         configuration.connectionPool.retryConnectionEstablishment = false
@@ -62,6 +74,7 @@ extension PaaSClient {
         /// Path and query, percent-encoded.
         var target: String
         var accept = "application/json"
+        var contentType = "application/json"
         var timeout: Duration? = PaaSClient.requestTimeout
     }
 
@@ -113,9 +126,7 @@ extension PaaSClient {
         if case .unix = endpoint { request.headers.add(name: "host", value: "localhost") }
         if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
         if let body {
-            let isBundle = call.method == .PUT && call.target.hasPrefix("/bundles/")
-            request.headers.add(
-                name: "content-type", value: isBundle ? "application/octet-stream" : "application/json")
+            request.headers.add(name: "content-type", value: call.contentType)
             request.body = body
         }
         let response: HTTPClientResponse

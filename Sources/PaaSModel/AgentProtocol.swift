@@ -35,12 +35,15 @@ public struct AgentReport: Codable, Hashable, Sendable {
     public var status: InstanceStatus
     /// What happened since the last report, oldest first.
     public var events: [Event]
+    /// How many reports of the instance before this one the agent could not keep; nil for none.
+    public var lostBefore: Int?
 
     /// Creates a report.
-    public init(sequence: Int64, status: InstanceStatus, events: [Event]) {
+    public init(sequence: Int64, status: InstanceStatus, events: [Event], lostBefore: Int? = nil) {
         self.sequence = sequence
         self.status = status
         self.events = events
+        self.lostBefore = lostBefore
     }
 }
 

@@ -2,7 +2,8 @@
 
 /// Body of `POST /apps`, and, with every field optional, of `PATCH /apps/{…}` (RFC 7396 merge patch).
 ///
-/// In a patch a missing field keeps its value; `env` is merged key by key, a null value removes the key.
+/// In a patch a missing field keeps its value; `env` and `secrets` are merged key by key, a null value removes
+/// the key.
 public struct AppSpec: Codable, Hashable, Sendable {
     /// Required when creating; may not change afterwards.
     public var name: AppName?
@@ -10,6 +11,8 @@ public struct AppSpec: Codable, Hashable, Sendable {
     public var command: Command?
     /// Variables to set; nil values remove (patch only).
     public var env: [String: String?]?
+    /// Secrets to set; nil values remove (patch only).
+    public var secrets: [String: SecretValue?]?
     /// Limits to set.
     public var limits: Limits?
     /// Number of instances, 0 to 100; 1 when creating without it.
@@ -28,6 +31,8 @@ public struct AppSpec: Codable, Hashable, Sendable {
     public var stopSignal: StopSignal?
     /// See ``ReleaseSpec/stopGraceSeconds``.
     public var stopGraceSeconds: Double?
+    /// Rules to set.
+    public var lifecycle: LifecycleRules?
 
     /// An empty patch.
     public init() {}
@@ -35,7 +40,7 @@ public struct AppSpec: Codable, Hashable, Sendable {
     /// Names of all fields, for the check that a body has no unknown one.
     public static let fieldNames: Set<String> = [
         "name", "command", "env", "limits", "instances", "healthPath", "restart", "network", "sandbox", "bundle",
-        "stopSignal", "stopGraceSeconds",
+        "stopSignal", "stopGraceSeconds", "lifecycle", "secrets",
     ]
 
     /// Applies the patch to a release's spec, or to nothing when creating.
@@ -48,12 +53,12 @@ public struct AppSpec: Codable, Hashable, Sendable {
         var spec = base ?? ReleaseSpec(command: command)
         spec.command = command
         for (key, value) in env ?? [:] { spec.env[key] = value }
-        if let limits {
-            spec.limits.memoryBytes = limits.memoryBytes ?? spec.limits.memoryBytes
-            spec.limits.cpu = limits.cpu ?? spec.limits.cpu
-            spec.limits.pids = limits.pids ?? spec.limits.pids
-            spec.limits.diskBytes = limits.diskBytes ?? spec.limits.diskBytes
+        if let secrets {
+            var merged = spec.secrets ?? [:]
+            for (key, value) in secrets { merged[key] = value }
+            spec.secrets = merged.isEmpty ? nil : merged
         }
+        if let limits { spec.limits = spec.limits.merged(with: limits) }
         spec.healthPath = healthPath ?? spec.healthPath
         spec.restart = restart ?? spec.restart
         spec.network = network ?? spec.network
@@ -61,6 +66,7 @@ public struct AppSpec: Codable, Hashable, Sendable {
         spec.bundle = bundle ?? spec.bundle
         spec.stopSignal = stopSignal ?? spec.stopSignal
         spec.stopGraceSeconds = stopGraceSeconds ?? spec.stopGraceSeconds
+        if let lifecycle { spec.lifecycle = spec.lifecycle.merged(with: lifecycle) }
         try spec.validate()
         if let instances, !(0...Defaults.maxInstances).contains(instances) {
             throw ValidationError(field: "instances", message: "is not between 0 and \(Defaults.maxInstances)")

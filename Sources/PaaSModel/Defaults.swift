@@ -30,6 +30,10 @@ public enum Defaults {
     public static let logSegmentBytes = 10 << 20
     /// Number of log segments kept per app.
     public static let logSegments = 10
+    /// Bytes of an app's access log.
+    public static let accessLogBytes: Int64 = 16 << 20
+    /// Bytes a second that an app may print whose lines are dropped beyond.
+    public static let logDropRate: Int64 = 4 << 20
     /// Address of the control plane's API.
     public static let apiListen = "127.0.0.1:7070"
     /// Address of the router.

@@ -10,6 +10,13 @@ public struct Event: Codable, Hashable, Sendable {
         case crashLooping = "crash-looping"
         case startFailed = "start-failed"
         case health, adopted, node, warning
+        case limitsChanged = "limits-changed"
+        /// A token was made or revoked.
+        case token
+        /// Somebody was refused.
+        case denied
+        /// Somebody ran a command beside the app: in an instance, or in a sandbox of its own.
+        case exec, run
         /// A kind that this version does not know.
         case unknown
 
@@ -30,13 +37,15 @@ public struct Event: Codable, Hashable, Sendable {
     public var instance: String?
     /// The release, `v1`.
     public var release: String?
+    /// Who asked for it: `root`, `user 1000`, `admin.token`, `token ci`; nil for what happened by itself.
+    public var by: String?
     /// One sentence.
     public var message: String
 
     /// Creates an event.
     public init(
         id: Int64 = 0, time: Timestamp, kind: Kind, app: String? = nil, instance: String? = nil,
-        release: String? = nil, message: String
+        release: String? = nil, by: String? = nil, message: String
     ) {
         self.id = id
         self.time = time
@@ -44,6 +53,7 @@ public struct Event: Codable, Hashable, Sendable {
         self.app = app
         self.instance = instance
         self.release = release
+        self.by = by
         self.message = message
     }
 }

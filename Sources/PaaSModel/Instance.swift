@@ -82,6 +82,10 @@ public struct InstanceStatus: Codable, Hashable, Sendable {
     public var reason: String?
     /// How the last run ended.
     public var lastExit: ExitReport?
+    /// The release that the instance has, `v1`: its limits are in force. Nil when its agent does not tell.
+    public var release: String?
+    /// A release whose limits could not be put in force while the instance runs; it goes on with ``release``.
+    public var refusal: LimitsRefusal?
 
     /// A new instance that nothing is known of.
     public init(instanceID: String, state: InstanceState = .pending, since: Timestamp) {
@@ -90,6 +94,20 @@ public struct InstanceStatus: Codable, Hashable, Sendable {
         self.since = since
         self.restarts = 0
         self.crashLooping = false
+    }
+}
+
+/// Limits that a running instance could not be given.
+public struct LimitsRefusal: Codable, Hashable, Sendable {
+    /// The release that asked for them.
+    public var release: String
+    /// Why not, and what to do; one sentence.
+    public var reason: String
+
+    /// Creates a refusal.
+    public init(release: String, reason: String) {
+        self.release = release
+        self.reason = reason
     }
 }
 

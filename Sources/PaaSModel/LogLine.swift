@@ -10,6 +10,8 @@ public struct LogLine: Codable, Hashable, Sendable {
         case stderr
         /// The platform: started, exited, and why.
         case system
+        /// The router: a request that it answered. In a log of its own, see `GET /apps/{app}/logs?stream=access`.
+        case access
     }
 
     /// When the agent read it.
@@ -24,6 +26,10 @@ public struct LogLine: Codable, Hashable, Sendable {
     public var text: String
     /// The line was cut: the next line of the same stream continues it.
     public var partial: Bool?
+    /// Where to go on behind this line; only when it was asked for.
+    public var cursor: String?
+    /// The line as the app wrote it, where it is not UTF-8, in base64; only when it was asked for.
+    public var bytes: String?
 
     /// Creates a line.
     public init(

@@ -14,6 +14,12 @@ public struct NodeCapabilities: Codable, Hashable, Sendable {
     public var networks: [NetworkMode]
     /// Sandbox layers and whether each is in force here.
     public var layers: [SandboxLayer]
+    /// Limits and whether each can be enforced here; nil when its agent does not tell.
+    public var limits: [LimitSupport]?
+    /// Bytes of memory that apps together may use; nil when the node cannot enforce that.
+    public var appsMemoryBytes: Int64?
+    /// Processes and threads that apps together may have; nil when the node cannot enforce that.
+    public var appsProcesses: Int64?
 
     /// Creates the description.
     public init(
@@ -29,20 +35,40 @@ public struct NodeCapabilities: Codable, Hashable, Sendable {
     }
 }
 
+/// One kind of limit on one node.
+public struct LimitSupport: Codable, Hashable, Sendable {
+    /// `memory`, `cpu`, `pids`, `io-max` or `io-weight`.
+    public var name: String
+    /// An app that asks for it gets it; otherwise its deploy is refused.
+    public var enforced: Bool
+    /// Why not, and what would change that.
+    public var detail: String?
+
+    /// Creates a limit's description.
+    public init(name: String, enforced: Bool, detail: String? = nil) {
+        self.name = name
+        self.enforced = enforced
+        self.detail = detail
+    }
+}
+
 /// One layer of the sandbox on one node.
 public struct SandboxLayer: Codable, Hashable, Sendable {
     /// Name of the layer: `pid-namespace`, `no-new-privs`, ….
     public var name: String
     /// The layer protects apps here.
     public var enforced: Bool
-    /// Why not, and what would change that.
+    /// Why not; of a layer in force, what exactly is, where there are degrees (`ABI 7`).
     public var detail: String?
+    /// What would change that, for a layer that is not in force.
+    public var remedy: String?
 
     /// Creates a layer.
-    public init(name: String, enforced: Bool, detail: String? = nil) {
+    public init(name: String, enforced: Bool, detail: String? = nil, remedy: String? = nil) {
         self.name = name
         self.enforced = enforced
         self.detail = detail
+        self.remedy = remedy
     }
 }
 

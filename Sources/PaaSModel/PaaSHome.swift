@@ -49,6 +49,8 @@ public struct PaaSHome: Hashable, Sendable {
     public var apiSocket: String { runDirectory + "/paasd.sock" }
     /// The agent's Unix socket.
     public var agentSocket: String { runDirectory + "/agent.sock" }
+    /// Where an agent waits for another one that takes its place.
+    public var agentHandoverSocket: String { runDirectory + "/agent-handover.sock" }
     /// The first administrator's token, mode 0600.
     public var adminToken: String { root + "/admin.token" }
 }

@@ -11,6 +11,10 @@ public struct CommonOptions: ParsableArguments, Sendable {
     /// Keys that these options have in a configuration file.
     public static let configurationKeys: Set<String> = ["home", "log-level", "log-format"]
 
+    /// Set by the agent of an ordinary user for itself when it goes on as root of a user namespace: that user's uid, whose
+    /// home it is.
+    public static let ownerVariable = "PAAS_ROOTLESS_UID"
+
     /// See the help text.
     @Option(
         help: ArgumentHelp(
@@ -58,7 +62,8 @@ public struct CommonOptions: ParsableArguments, Sendable {
     /// - Throws: `ConfigurationError`.
     public func resolveHome(_ settings: Settings) throws(ConfigurationError) -> PaaSHome {
         guard let root = try settings.text("home", flag: home) else {
-            return PaaSHome(environment: settings.environment, userID: geteuid())
+            let owner = settings.environment[Self.ownerVariable].flatMap { UInt32($0) }
+            return PaaSHome(environment: settings.environment, userID: owner ?? geteuid())
         }
         guard !root.isEmpty else { throw ConfigurationError(source: "--home", message: "is empty; name a directory") }
         guard !root.hasPrefix("/") else { return PaaSHome(root: root) }

@@ -123,6 +123,15 @@ public struct ConfigurationFile: Sendable {
         return list
     }
 
+    /// A list of integers; nil when the key is absent.
+    ///
+    /// - Throws: `ConfigurationError` when the value is of another type.
+    public func integers(_ key: String) throws(ConfigurationError) -> [Int]? {
+        guard let value = values[key] else { return nil }
+        guard case .integers(let list) = value else { throw wrongKind(key, value, wanted: "a list of integers") }
+        return list
+    }
+
     /// Keys with values below a table, without the table's name: `keys(below: "env")`.
     public func keys(below table: String) -> [String] {
         values.keys.filter { $0.hasPrefix(table + ".") }.map { String($0.dropFirst(table.count + 1)) }.sorted()
@@ -159,7 +168,7 @@ extension ConfigurationFile {
             } else if let leaf = ConfigurationValue(value) {
                 values[name] = leaf
             } else {
-                throw error("'\(name)' is not a string, number, boolean or list of strings")
+                throw error("'\(name)' is not a string, number, boolean or list of strings or integers")
             }
         }
     }

@@ -9,6 +9,7 @@ public enum ConfigurationValue: Hashable, Sendable {
     case number(Double)
     case boolean(Bool)
     case strings([String])
+    case integers([Int])
 
     /// What the value is, for an error message.
     var kind: String {
@@ -18,6 +19,7 @@ public enum ConfigurationValue: Hashable, Sendable {
         case .number: "a number"
         case .boolean: "a boolean"
         case .strings: "a list of strings"
+        case .integers: "a list of integers"
         }
     }
 
@@ -28,11 +30,11 @@ public enum ConfigurationValue: Hashable, Sendable {
         case .integer(let number): String(number)
         case .number(let number): String(number)
         case .boolean(let flag): flag ? "true" : "false"
-        case .strings: nil
+        case .strings, .integers: nil
         }
     }
 
-    /// Nil for a date, a table, or a list of anything but strings.
+    /// Nil for a date, a table, or a list of anything but strings or integers. An empty list is one of strings.
     init?(_ value: any TOMLValueConvertible) {
         switch value.type {
         case .string: self.init(value.string.map(ConfigurationValue.string))
@@ -41,9 +43,15 @@ public enum ConfigurationValue: Hashable, Sendable {
         case .bool: self.init(value.bool.map(ConfigurationValue.boolean))
         case .array:
             guard let array = value.array else { return nil }
-            let strings = array.map(\.string)
-            guard strings.allSatisfy({ $0 != nil }) else { return nil }
-            self = .strings(strings.compactMap { $0 })
+            let strings = array.compactMap(\.string)
+            let integers = array.compactMap { $0.type == .int ? $0.int : nil }
+            if strings.count == array.count {
+                self = .strings(strings)
+            } else if integers.count == array.count {
+                self = .integers(integers)
+            } else {
+                return nil
+            }
         case .table, .date, .time, .dateTime: return nil
         }
     }

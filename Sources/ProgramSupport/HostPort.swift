@@ -17,7 +17,9 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads an address.
     ///
-    /// - Parameter field: what the error calls it, such as `--listen`.
+    /// - Parameters:
+    ///   - text: `HOST:PORT`; an IPv6 address stands in brackets.
+    ///   - field: what the error calls it, such as `--listen`.
     /// - Throws: `ValidationError` that quotes the text and says what to write.
     public init(validating text: String, field: String) throws(PaaSModel.ValidationError) {
         func invalid(_ why: String) -> PaaSModel.ValidationError {

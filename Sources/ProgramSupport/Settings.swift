@@ -34,6 +34,8 @@ public struct Settings: Sendable {
     /// A parsed setting; nil when no source has it.
     ///
     /// - Parameters:
+    ///   - name: of the flag without dashes, `log-level`.
+    ///   - flag: the flag's value, when it was given.
     ///   - parse: reads the text; gets the name of the source (`--listen`, `PAAS_LISTEN`, `listen`) for its error.
     /// - Throws: `ConfigurationError` naming the source that `parse` refused.
     public func value<Value>(

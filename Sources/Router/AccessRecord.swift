@@ -8,6 +8,8 @@ public struct AccessRecord: Sendable, Hashable {
     public var time: Timestamp
     /// The app's name as asked for; nil when the request named none.
     public var app: String?
+    /// The client's IP address.
+    public var client: String
     /// The method as the client sent it.
     public var method: String
     /// The request target without its query, which may hold secrets; at most 1,024 characters.
@@ -27,11 +29,12 @@ public struct AccessRecord: Sendable, Hashable {
 
     /// Creates a record.
     public init(
-        time: Timestamp, app: String?, method: String, path: String, status: Int, bytes: Int64, duration: Duration,
-        upstreamID: String?, requestID: String, isCut: Bool
+        time: Timestamp, app: String?, client: String, method: String, path: String, status: Int, bytes: Int64,
+        duration: Duration, upstreamID: String?, requestID: String, isCut: Bool
     ) {
         self.time = time
         self.app = app
+        self.client = client
         self.method = method
         self.path = path
         self.status = status

@@ -52,6 +52,12 @@ struct BodyReader {
         if case .length(let length) = framing { left = length } else { left = 0 }
     }
 
+    /// Everything has been read of a body with a length, so that only its end can come.
+    var isAtEnd: Bool {
+        if case .length = framing { return left == 0 }
+        return false
+    }
+
     /// The next piece; nil when more bytes are needed or the body is complete.
     mutating func next(_ input: inout ByteBuffer) throws(FramingError) -> BodyPiece? {
         guard !isComplete else { return nil }

@@ -5,7 +5,8 @@ import NIOCore
 /// One deadline that moves often and is rarely reached.
 ///
 /// Moving it later costs nothing: the task that is scheduled already looks again when it fires. So at most one task
-/// exists, and none once the deadline was cleared and the last task has fired.
+/// exists, and none once the deadline was cleared and the last task has fired. A task keeps the timer alive: end with
+/// ``cancel()``.
 final class DeadlineTimer {
     private let eventLoop: any EventLoop
     private var deadline: NIODeadline?
@@ -42,7 +43,7 @@ final class DeadlineTimer {
 
     private func schedule(_ time: NIODeadline) {
         taskTime = time
-        task = eventLoop.assumeIsolated().scheduleTask(deadline: time) { [weak self] in self?.fired() }
+        task = eventLoop.assumeIsolated().scheduleTask(deadline: time) { self.fired() }
     }
 
     private func fired() {

@@ -18,7 +18,7 @@ extension Exchange: UpstreamSide {
 
     func upstreamReadComplete() {
         front.flush()
-        if front.isWritable { upstream?.read() }
+        readMoreOfAnswer()
     }
 
     func upstreamInputClosed() {
@@ -47,7 +47,8 @@ extension Exchange: UpstreamSide {
         let rewriting = ResponseRewriting(
             head: head, facts: facts,
             address: PublicAddress(
-                prefix: request.prefix, authority: request.authority, upstream: upstream.upstream),
+                prefix: request.prefix, authority: request.authority, scheme: front.client.scheme,
+                upstream: upstream.upstream),
             requestID: incoming.id)
         switch head.status {
         case 101: try switchProtocols(rewriting)
@@ -57,6 +58,7 @@ extension Exchange: UpstreamSide {
     }
 
     private func begin(_ rewriting: ResponseRewriting) {
+        answeredAt = loop.eventLoop.now
         let minorVersion = incoming.head.minorVersion
         let framing = ResponseRewriting.framing(of: rewriting.facts, clientMinorVersion: minorVersion)
         let status = rewriting.head.status
@@ -95,6 +97,7 @@ extension Exchange: UpstreamSide {
         rewriting.writeInterim(into: &head)
         front.write(head)
         upstream = nil
+        answeredAt = loop.eventLoop.now
         let tunnel = Tunnel(front: front, upstream: connection) { [self] bytes in
             self.bytes = bytes
             end(status: 101, isCut: false)

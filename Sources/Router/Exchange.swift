@@ -31,6 +31,8 @@ final class Exchange {
     var bytes: Int64 = 0
     /// The app has sent something for this request.
     var hasUpstreamSpoken = false
+    /// When the answer's head had come, or the router's own page took its place.
+    var answeredAt: NIODeadline?
     /// The client waits for a 100 that nobody has sent.
     var awaitsContinue: Bool
     private(set) var isRequestSent = false
@@ -56,9 +58,12 @@ final class Exchange {
 
     /// Begins; ends by telling the front connection that the exchange has ended.
     func start() {
-        switch loop.table.claim(app: request.app) {
+        switch loop.table.claim(
+            app: request.app, limit: loop.configuration.limits.requestsPerApp, now: incoming.start)
+        {
         case .unknown: front.answer(.noSuchApp(request.app), to: incoming, app: request.app)
         case .unavailable(let state): front.answer(.unavailable(request.app, state), to: incoming, app: request.app)
+        case .full: front.answer(.busy(request.app), to: incoming, app: request.app)
         case .upstream(let upstream):
             claimed = upstream
             if let idle = loop.pool.take(upstream) { attach(idle) } else { connect(upstream) }
@@ -72,7 +77,9 @@ final class Exchange {
             }
             switch connection {
             case .success(let connection) where isOver: connection.close()
-            case .success(let connection) where connection.isUsable: attach(connection)
+            case .success(let connection) where connection.isUsable:
+                loop.table.readmit(upstream)
+                attach(connection)
             case .failure where isOver: break
             case .success, .failure: connectFailed(upstream)
             }
@@ -81,9 +88,10 @@ final class Exchange {
 
     /// Another instance gets the request: nothing of it has been sent yet, so that is safe for any method.
     private func connectFailed(_ upstream: Upstream) {
+        loop.table.eject(upstream, until: loop.eventLoop.now + TimeAmount(loop.configuration.ejection))
         if !hasRetried, case .upstream(let other) = loop.table.claim(app: request.app, avoiding: upstream) {
             hasRetried = true
-            loop.table.release(upstream)
+            loop.table.release(upstream, of: request.app)
             claimed = other
             if other != upstream { return connect(other) }
         }
@@ -95,12 +103,19 @@ final class Exchange {
         connection.owner = self
         var head = front.allocator.buffer(capacity: incoming.head.bytes.readableBytes + 512)
         RequestRewriting(
-            head: incoming.head, facts: incoming.facts, request: request, clientAddress: front.address,
+            head: incoming.head, facts: incoming.facts, request: request, client: front.client,
             requestID: incoming.id
         ).write(to: connection.upstream, into: &head)
         connection.write(head)
         pumpRequest()
+        readAhead()
         upstream?.read()
+    }
+
+    /// Keeps one read of the client outstanding: the next request then needs no change of the kernel's interest, and a
+    /// client that leaves is noticed at once.
+    private func readAhead() {
+        if isRequestSent, front.input.readableBytes == 0 { front.read() }
     }
 
     /// The app closed a kept connection just when the request was sent: once more on a new one.
@@ -140,6 +155,15 @@ final class Exchange {
         upstream.flush()
         if !isRequestSent, upstream.isWritable { front.read() }
         rearm()
+    }
+
+    /// The client takes what is written to it, or has to within the time for that.
+    func readMoreOfAnswer() {
+        if front.isWritable {
+            upstream?.read()
+        } else if answer != nil {
+            front.timer.set(loop.configuration.sendTimeout)
+        }
     }
 
     /// Which silence is measured now, and how long it may last. A live answer may be silent for ever.
@@ -183,6 +207,7 @@ final class Exchange {
             front.cutAnswer(resetting: answer.framing == .untilClose)
         } else {
             isOver = true
+            answeredAt = loop.eventLoop.now
             let upstreamID = claimed?.id
             release()
             front.answer(
@@ -204,6 +229,7 @@ final class Exchange {
         front.timer.clear()
         let upstreamID = claimed?.id
         let isWanted = release()
+        loop.table.counters.count(app: request.app, status: status, latencyNanoseconds: latencyNanoseconds)
         loop.accessLog?(
             incoming.record(
                 app: request.app, status: status, bytes: bytes, upstreamID: upstreamID, isCut: isCut,
@@ -215,18 +241,23 @@ final class Exchange {
     private func release() -> Bool {
         guard let claimed else { return false }
         self.claimed = nil
-        return loop.table.release(claimed)
+        return loop.table.release(claimed, of: request.app, .init(latencyNanoseconds: latencyNanoseconds))
     }
+
+    /// From the request's head to the answer's; nil before that.
+    private var latencyNanoseconds: Int64? { answeredAt.map { ($0 - incoming.start).nanoseconds } }
 }
 
 extension Exchange: ClientSide {
     func clientReadable() {
         pumpRequest()
-        // One read stays outstanding, so that the next pipelined request needs no change of the kernel's interest.
-        if isRequestSent, front.input.readableBytes == 0 { front.read() }
+        readAhead()
     }
 
-    func clientWritable() { upstream?.read() }
+    func clientWritable() {
+        if answer != nil { front.timer.clear() }
+        upstream?.read()
+    }
 
     /// A client that closes its side has gone: proxies agree on that, since a browser's closed tab looks the same.
     func clientInputClosed() {
@@ -242,7 +273,11 @@ extension Exchange: ClientSide {
     }
 
     func deadlinePassed() {
-        if awaitsContinue, !isRequestSent, upstream?.isWritable == true {
+        if answer != nil {
+            // It has taken nothing of the answer for too long: what waits for it holds memory and an app's connection.
+            clientGone()
+            front.cut()
+        } else if awaitsContinue, !isRequestSent, upstream?.isWritable == true {
             awaitsContinue = false
             front.write(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))
             front.flush()

@@ -34,6 +34,9 @@ enum FieldName: String, CaseIterable {
     case date
     case location
     case setCookie = "set-cookie"
+    // Would reach beyond the app's own path.
+    case clearSiteData = "clear-site-data"
+    case serviceWorkerAllowed = "service-worker-allowed"
 
     /// Meant for one connection only: never passed on as it came.
     var isHopByHop: Bool {
@@ -48,7 +51,7 @@ enum FieldName: String, CaseIterable {
     /// Passed on to an app when a client sent it; everything else in this list the router says itself or withholds.
     var isClientsToSay: Bool {
         switch self {
-        case .accept, .date, .location, .setCookie: true
+        case .accept, .date, .location, .setCookie, .clearSiteData, .serviceWorkerAllowed: true
         default: false
         }
     }

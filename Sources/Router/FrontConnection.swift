@@ -17,10 +17,10 @@ protocol ClientSide: AnyObject {
     func deadlinePassed()
 }
 
-/// A client's connection: reads heads, hands each request to an ``Exchange``, and decides when to close.
+/// A client's connection, or one of the streams in it that HTTP/2 makes look like connections: reads heads, hands each request to an ``Exchange``, and decides when to close.
 ///
 /// Bytes are read only when somebody wants them, so a slow app slows its client down.
-final class FrontConnection: ChannelInboundHandler {
+final class FrontConnection: ChannelInboundHandler, LoopConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -40,8 +40,7 @@ final class FrontConnection: ChannelInboundHandler {
     private static let maxLingerBytes = 8 << 20
 
     let loop: RouterLoop
-    /// The client's IP address.
-    let address: String
+    let client: Client
     /// Bytes that nobody has taken yet.
     var input = ByteBuffer()
     /// The one deadline of the connection; whoever is in charge sets it.
@@ -52,13 +51,16 @@ final class FrontConnection: ChannelInboundHandler {
     private var phase = Phase.head
     private var scanner: HeadScanner
     private var context: ChannelHandlerContext?
+    private var outgoing = OutgoingBytes()
     private var isAdvancing = false
+    /// It has had no request yet.
+    private(set) var isNew = true
     private var isOutputFinished = false
     private var lingerBytes = 0
 
-    init(loop: RouterLoop, address: String) {
+    init(loop: RouterLoop, client: Client) {
         self.loop = loop
-        self.address = address
+        self.client = client
         self.timer = DeadlineTimer(eventLoop: loop.eventLoop)
         let limits = loop.configuration.limits
         scanner = HeadScanner(
@@ -70,8 +72,15 @@ final class FrontConnection: ChannelInboundHandler {
     /// Makes outgoing buffers.
     var allocator: ByteBufferAllocator { context?.channel.allocator ?? ByteBufferAllocator() }
 
-    func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
-    func flush() { context?.flush() }
+    func write(_ buffer: ByteBuffer) {
+        outgoing.add(buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
+    }
+
+    func flush() {
+        outgoing.drain { context?.write(wrapOutboundOut($0), promise: nil) }
+        context?.flush()
+    }
+
     func read() { context?.read() }
 
     // MARK: - Requests
@@ -83,7 +92,13 @@ final class FrontConnection: ChannelInboundHandler {
         defer { isAdvancing = false }
         while phase == .head, isWritable {
             do throws(FramingError) {
-                guard let head = try scanner.next(&input) else { return awaitHead() }
+                guard let head = try scanner.next(&input) else {
+                    let known = input.readableBytes
+                    awaitHead()
+                    // A socket never answers a read at once, a stream of HTTP/2 does when something has arrived already.
+                    guard input.readableBytes > known else { return }
+                    continue
+                }
                 phase = .busy
                 try begin(head)
             } catch {
@@ -93,17 +108,20 @@ final class FrontConnection: ChannelInboundHandler {
     }
 
     private func awaitHead() {
-        if isInputClosed || loop.isShuttingDown && input.readableBytes == 0 { return close() }
+        let isLeaving = loop.isShuttingDown && !loop.keepsIdle && !isNew
+        if isInputClosed || isLeaving && input.readableBytes == 0 { return close() }
         timer.set(input.readableBytes == 0 ? loop.configuration.idleTimeout : loop.configuration.headTimeout)
         read()
     }
 
     private func begin(_ bytes: ByteBuffer) throws(FramingError) {
         timer.clear()
+        isNew = false
         let head = try HeadParser.request(bytes, maxTarget: loop.configuration.limits.targetBytes)
         let request = IncomingRequest(
             head: head, facts: try RequestFacts(head), method: bytes.text(head.method),
-            target: bytes.text(head.target), id: loop.requestID(), time: .now, start: loop.eventLoop.now)
+            target: bytes.text(head.target), id: loop.requestID(), client: client.address, time: .now,
+            start: loop.eventLoop.now)
         let host = request.facts.host.map(bytes.text)
         let destination = try RequestRouting.destination(method: request.method, target: request.target, host: host)
         switch destination {
@@ -135,6 +153,7 @@ final class FrontConnection: ChannelInboundHandler {
             allocator: allocator)
         write(bytes)
         flush()
+        loop.table.counters.count(app: app, status: page.status)
         loop.accessLog?(
             request.record(
                 app: app, status: page.status, bytes: Int64(count), upstreamID: upstreamID, isCut: false,
@@ -166,9 +185,11 @@ final class FrontConnection: ChannelInboundHandler {
             requestID: loop.requestID(), date: loop.dateText(), connection: "close")
         let (bytes, count) = page.response(circumstances, allocator: allocator)
         write(bytes)
+        loop.table.counters.count(app: nil, status: page.status)
         loop.accessLog?(
             AccessRecord(
-                time: .now, app: nil, method: "-", path: "-", status: page.status, bytes: Int64(count),
+                time: .now, app: nil, client: client.address, method: "-", path: "-", status: page.status,
+                bytes: Int64(count),
                 duration: .zero, upstreamID: nil, requestID: circumstances.requestID, isCut: false))
         linger()
     }
@@ -188,7 +209,7 @@ final class FrontConnection: ChannelInboundHandler {
             timer.set(Self.lingerTimeout)
             read()
         }
-        context.flush()
+        flush()
         context.close(mode: .output, promise: promise)
     }
 
@@ -205,12 +226,13 @@ final class FrontConnection: ChannelInboundHandler {
         guard let context else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { [self] _ in close() }
+        flush()
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
     }
 
     /// Sends what was written and the end of the stream, for a tunnel that still reads.
     func finishOutput() {
-        context?.flush()
+        flush()
         context?.close(mode: .output, promise: nil)
     }
 
@@ -235,6 +257,9 @@ final class FrontConnection: ChannelInboundHandler {
         if phase == .head, input.readableBytes == 0 { close() }
     }
 
+    /// What is said next says it.
+    func willShutDown() {}
+
     private func close() {
         context?.close(mode: .all, promise: nil)
     }
@@ -252,7 +277,10 @@ final class FrontConnection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         loop.add(self)
-        timer.onExpiry = { [weak self] in self?.deadlinePassed() }
+        // Never weak where every request passes: an object that has a weak reference is dearer to retain for ever after.
+        timer.onExpiry = { [unowned self] in deadlinePassed() }
+        // After a TLS handshake the channel has long been active.
+        if context.channel.isActive { advance() }
     }
 
     func channelActive(context: ChannelHandlerContext) { advance() }
@@ -309,6 +337,5 @@ final class FrontConnection: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         loop.remove(self)
-        loop.limiter.remove(address)
     }
 }

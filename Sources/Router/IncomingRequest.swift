@@ -11,6 +11,8 @@ struct IncomingRequest {
     let target: String
     /// The X-Request-Id.
     let id: String
+    /// The client's IP address.
+    let client: String
     /// When the head was complete.
     let time: Timestamp
     /// The same on the clock that does not jump.
@@ -34,8 +36,10 @@ struct IncomingRequest {
     func record(
         app: String?, status: Int, bytes: Int64, upstreamID: String?, isCut: Bool, now: NIODeadline
     ) -> AccessRecord {
-        AccessRecord(
-            time: time, app: app, method: method, path: String(target.prefix { $0 != "?" }.prefix(1_024)),
+        // What comes from a client is cut by bytes: finding out what a character is would take longer than the proxying.
+        let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }.prefix(1_024)
+        return AccessRecord(
+            time: time, app: app, client: client, method: method, path: String(decoding: path, as: UTF8.self),
             status: status, bytes: bytes, duration: .nanoseconds((now - start).nanoseconds), upstreamID: upstreamID,
             requestID: id, isCut: isCut)
     }

@@ -19,6 +19,13 @@ extension OwnPage {
         }
     }
 
+    static func busy(_ app: String) -> OwnPage {
+        OwnPage(
+            status: 503, kind: "app-busy", title: "\(app) is busy",
+            detail: "It works on as many requests as one app may have here at a time.",
+            commands: ["paas top", "paas logs \(app) --access"], retryAfter: 1)
+    }
+
     static func noSuchApp(_ app: String) -> OwnPage {
         OwnPage(
             status: 404, kind: "app-not-found", title: "There is no app named \(app)",

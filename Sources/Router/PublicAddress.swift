@@ -6,6 +6,8 @@ struct PublicAddress {
     let prefix: String?
     /// The authority that the client used; empty when it named none.
     let authority: String
+    /// `http` or `https`, as the client asked.
+    let scheme: StaticString
     /// Where the app listens.
     let upstream: Upstream
 
@@ -17,7 +19,7 @@ struct PublicAddress {
         guard let url = splitURL(text) else { return value }
         let path = url.rest.first == "/" ? url.rest : "/" + url.rest
         if isUpstream(url.authority) {
-            return Array(((authority.isEmpty ? "" : "http://" + authority) + prefixed(path)).utf8)
+            return Array(((authority.isEmpty ? "" : "\(scheme)://\(authority)") + prefixed(path)).utf8)
         }
         guard !authority.isEmpty, url.authority == authority.lowercased() else { return value }
         return Array((text.dropLast(url.rest.utf8.count) + prefixed(path)).utf8)

@@ -8,8 +8,7 @@ struct RequestRewriting {
     let head: RequestHead
     let facts: RequestFacts
     let request: AppRequest
-    /// The client's IP address.
-    let clientAddress: String
+    let client: Client
     let requestID: String
 
     /// Writes the head.
@@ -25,8 +24,8 @@ struct RequestRewriting {
             }
             writeFraming(into: &buffer, all)
         }
-        buffer.writeField("X-Forwarded-For", clientAddress)
-        buffer.writeField("X-Forwarded-Proto", "http")
+        buffer.writeField("X-Forwarded-For", client.address)
+        buffer.writeStaticString(client.isEncrypted ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
         buffer.writeField("X-Forwarded-Host", authority)
         if let prefix = request.prefix { buffer.writeField("X-Forwarded-Prefix", prefix) }
         buffer.writeField("X-Request-Id", requestID)

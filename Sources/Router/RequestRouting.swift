@@ -74,8 +74,7 @@ enum RequestRouting {
 
     /// `http://authority/path?query`, where the path may be empty.
     private static func splitAbsolute(_ target: String) throws(FramingError) -> (Authority, String) {
-        let scheme = "http://"
-        guard target.prefix(scheme.count).lowercased() == scheme else {
+        guard let scheme = ["http://", "https://"].first(where: { target.prefix($0.count).lowercased() == $0 }) else {
             throw .malformed("The request target is neither a path nor an http URL.")
         }
         let rest = target.dropFirst(scheme.count)

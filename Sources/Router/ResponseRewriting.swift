@@ -75,6 +75,9 @@ struct ResponseRewriting {
         switch field.known {
         case .xRequestID?: return
         case let known? where known.isHopByHop: return
+        // Below a path apps share a host: one must not clear the cookies of the others and of the dashboard, whatever their
+        // port, nor answer for the others by a service worker.
+        case .clearSiteData? where address.prefix != nil, .serviceWorkerAllowed? where address.prefix != nil: return
         case .location?: writeRewritten(field, all, address.location(Array(all[field.value])), into: &buffer)
         case .setCookie?: writeRewritten(field, all, address.cookie(Array(all[field.value])), into: &buffer)
         default: buffer.writeField(field, all)

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import NIOCore
+
+/// Opens connections to instances that are not reached by their address.
+///
+/// Called on the event loop that will use the connection. Returns nil for an instance that is reached by its address;
+/// otherwise a TCP socket that is connected, non-blocking, and the router's to close.
+public typealias UpstreamSocketSource =
+    @Sendable (_ upstream: Upstream, _ eventLoop: any EventLoop, _ timeout: Duration) -> EventLoopFuture<
+        NIOBSDSocket.Handle
+    >?
+
 /// One instance of an app that can take requests.
 public struct Upstream: Sendable, Hashable {
     /// The instance's id.

@@ -16,12 +16,16 @@ public struct RouterConfiguration: Sendable {
     public var headTimeout: Duration = .seconds(15)
     /// Longest silence in the middle of a request body; then 408. A slow app does not count against the client.
     public var bodyTimeout: Duration = .seconds(60)
+    /// Longest time that a client may take nothing of an answer that waits for it; then the answer is cut off.
+    public var sendTimeout: Duration = .seconds(60)
     /// How long a client connection without a request is kept.
     public var idleTimeout: Duration = .seconds(75)
     /// How long an app gets to answer `Expect: 100-continue` before the router answers it.
     public var continueTimeout: Duration = .seconds(1)
     /// How long an app's connection without a request is kept.
     public var upstreamIdleTimeout: Duration = .seconds(60)
+    /// How long an instance that accepted no connection gets no request while another one can take it.
+    public var ejection: Duration = .seconds(5)
     /// Longest wait for open requests and streams at shutdown.
     public var shutdownGrace: Duration = Defaults.drain
     /// Sizes and counts.
@@ -48,6 +52,10 @@ public struct RouterLimits: Sendable {
     public var connections = 10_000
     /// Client connections from one address; more are closed at once.
     public var connectionsPerAddress = 4_000
+    /// Requests, streams and tunnels of one app at a time; then 503.
+    public var requestsPerApp = 5_000
+    /// Requests at a time in one HTTP/2 connection.
+    public var streamsPerConnection = 100
     /// Idle connections kept to one instance by one event loop. Never more than were needed at once a while ago.
     public var idleUpstreamConnections = 1_000
 

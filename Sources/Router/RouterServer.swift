@@ -14,22 +14,39 @@ public final class RouterServer: Service {
     private let table: RouteTable
     private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
+    private let sockets: UpstreamSocketSource?
     private let accessLog: (@Sendable (AccessRecord) -> Void)?
+    private let listeningSocket: NIOBSDSocket.Handle?
+    private let tls: RouterTLSListener?
     private let binding = Binding()
+    private let tlsBinding = Binding()
+    private let handover = Handover()
 
     /// Creates a router that does not listen yet.
     ///
     /// - Parameters:
+    ///   - configuration: addresses and limits.
+    ///   - table: what is served; may change at any time.
     ///   - eventLoopGroup: not shut down by the router.
+    ///   - logger: gets what goes wrong.
+    ///   - sockets: asked before a connection to an instance is opened by its address.
+    ///   - listeningSocket: a socket that listens already, which the router closes; instead of the configuration's
+    ///     address.
+    ///   - tls: a second socket, for connections that begin with a TLS handshake.
     ///   - accessLog: called once for every request when it is over, on an event loop: it must not block.
     public init(
         configuration: RouterConfiguration, table: RouteTable, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        sockets: UpstreamSocketSource? = nil, listeningSocket: NIOBSDSocket.Handle? = nil,
+        tls: RouterTLSListener? = nil,
         accessLog: (@Sendable (AccessRecord) -> Void)? = nil
     ) {
         self.configuration = configuration
         self.table = table
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
+        self.sockets = sockets
+        self.listeningSocket = listeningSocket
+        self.tls = tls
         self.accessLog = accessLog
     }
 
@@ -40,21 +57,22 @@ public final class RouterServer: Service {
         get async throws { try await binding.address() }
     }
 
+    /// The address for TLS; waits until the router listens there.
+    ///
+    /// - Throws: ``RouterError`` when it could not listen, or has no certificate.
+    public var boundTLSAddress: SocketAddress {
+        get async throws { try await tlsBinding.address() }
+    }
+
     /// Listens and serves until graceful shutdown or cancellation.
     ///
-    /// Graceful shutdown closes idle connections, gives requests and tunnels `shutdownGrace` to end, then cuts them
-    /// off. Cancellation cuts off at once. When this returns, the address is free and no connection is left.
+    /// Graceful shutdown closes idle connections that have had an answer, gives new ones, requests and tunnels
+    /// `shutdownGrace` to end, then cuts them off. Cancellation cuts off at once. When this returns, the address is free and no connection is left. It also
+    /// returns after ``handOver(grace:)``.
     /// - Throws: ``RouterError`` when the address cannot be listened on.
     public func run() async throws {
         let loops = try await makeLoops()
-        let server: any Channel
-        do {
-            server = try await listen(loops)
-            if let address = server.localAddress { binding.succeed(address) }
-        } catch {
-            binding.fail(error)
-            throw error
-        }
+        let servers = try await listen(loops)
         let observer = table.addObserver { [table] in
             for (eventLoop, loop) in loops {
                 eventLoop.execute { loop.value.pool.closeIdle { table.isRouted($0) } }
@@ -62,11 +80,32 @@ public final class RouterServer: Service {
         }
         defer { table.removeObserver(observer) }
         try await withTaskCancellationOrGracefulShutdownHandler {
-            try await server.closeFuture.get()
+            for server in servers { try await server.closeFuture.get() }
         } onCancelOrGracefulShutdown: {
-            server.close(mode: .all, promise: nil)
+            // The sockets may be somebody else's as well, such as the service manager's: who has been accepted is served.
+            for server in servers { Self.stopAccepting(server, loops) }
         }
         try await shutDown(loops)
+    }
+
+    /// Leaves the listening socket to another process that has a copy of it: accepts nothing any more, and lets every
+    /// connection have one more answer, which says that the connection closes. Then ``run()`` returns.
+    ///
+    /// Idle connections stay open for the time of grace, because a client may send a request at any moment. What is
+    /// under way then goes on: requests have limits of their own, and there is none for a live stream.
+    public func handOver(grace: Duration) {
+        handover.begin(grace: grace)
+    }
+
+    /// Closes the listening channel once every connection that it has accepted is set up: NIO drops those that are not
+    /// when it closes.
+    private static func stopAccepting(_ server: any Channel, _ loops: Loops) {
+        server.setOption(.autoRead, value: false).whenComplete { _ in
+            // To every loop and back: what was on its way there has arrived.
+            let rounds = loops.map { eventLoop, _ in eventLoop.submit {}.hop(to: server.eventLoop) }
+            EventLoopFuture.andAllComplete(rounds, on: server.eventLoop).flatMap { server.eventLoop.submit {} }
+                .whenComplete { _ in server.close(mode: .all, promise: nil) }
+        }
     }
 
     private typealias Loops = [(eventLoop: any EventLoop, loop: NIOLoopBound<RouterLoop>)]
@@ -75,18 +114,45 @@ public final class RouterServer: Service {
         let limiter = ConnectionLimiter(limits: configuration.limits)
         var loops: Loops = []
         for eventLoop in eventLoopGroup.makeIterator() {
-            let loop = try await eventLoop.submit { [configuration, table, accessLog] in
+            let loop = try await eventLoop.submit { [configuration, table, sockets, accessLog] in
                 NIOLoopBound(
                     RouterLoop(
                         eventLoop: eventLoop, configuration: configuration, table: table, limiter: limiter,
-                        accessLog: accessLog), eventLoop: eventLoop)
+                        sockets: sockets, accessLog: accessLog), eventLoop: eventLoop)
             }.get()
             loops.append((eventLoop, loop))
         }
         return loops
     }
 
-    private func listen(_ loops: Loops) async throws -> any Channel {
+    private func listen(_ loops: Loops) async throws -> [any Channel] {
+        var servers: [any Channel] = []
+        do {
+            servers.append(
+                try await listen(
+                    loops, host: configuration.host, port: configuration.port, socket: listeningSocket, tls: nil))
+            if let tls {
+                servers.append(
+                    try await listen(loops, host: tls.host, port: tls.port, socket: tls.listeningSocket, tls: tls.tls))
+            }
+        } catch {
+            for server in servers { server.close(mode: .all, promise: nil) }
+            binding.fail(error)
+            tlsBinding.fail(error)
+            throw error
+        }
+        for (server, binding) in zip(servers, [binding, tlsBinding]) {
+            if let address = server.localAddress { binding.succeed(address) }
+        }
+        if tls == nil { tlsBinding.fail(RouterError.noCertificate) }
+        let listening = servers
+        handover.set { for server in listening { Self.stopAccepting(server, loops) } }
+        return servers
+    }
+
+    private func listen(
+        _ loops: Loops, host: String, port: Int, socket: NIOBSDSocket.Handle?, tls: RouterTLS?
+    ) async throws -> any Channel {
         let byEventLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0.loop) })
         let bootstrap = ServerBootstrap(group: eventLoopGroup)
             .serverChannelOption(.backlog, value: 1_024)
@@ -101,12 +167,18 @@ public final class RouterServer: Service {
                         !loop.isShuttingDown, let address = channel.remoteAddress?.ipAddress,
                         loop.limiter.admit(address)
                     else { throw ChannelError.ioOnClosedChannel }
-                    try channel.pipeline.syncOperations.addHandler(FrontConnection(loop: loop, address: address))
+                    let client = Client(address: address, isEncrypted: tls != nil)
+                    try ClientPipeline(loop: loop, client: client).configure(channel, tls: tls)
                 }
             }
-        let address = "\(configuration.host):\(configuration.port)"
+        let address = "\(host):\(port)"
         do {
-            let channel = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+            let channel =
+                if let socket {
+                    try await bootstrap.withBoundSocket(socket).get()
+                } else {
+                    try await bootstrap.bind(host: host, port: port).get()
+                }
             logger.debug("the router listens", metadata: ["address": "\(address)"])
             return channel
         } catch let error as IOError {
@@ -121,11 +193,22 @@ public final class RouterServer: Service {
             for (eventLoop, loop) in loops { eventLoop.execute { loop.value.cutAll() } }
         }
         logger.debug("the router waits for open requests")
-        let cut = loops.first?.eventLoop.scheduleTask(in: TimeAmount(configuration.shutdownGrace)) { cutAll() }
+        let grace = handover.grace
+        let cut = loops.first?.eventLoop.scheduleTask(in: TimeAmount(grace ?? configuration.shutdownGrace)) {
+            if grace == nil { return cutAll() }
+            for (eventLoop, loop) in loops { eventLoop.execute { loop.value.closeIdle() } }
+        }
         defer { cut?.cancel() }
         try await withTaskCancellationHandler {
-            let ended = loops.map { eventLoop, loop in eventLoop.flatSubmit { loop.value.shutDown() } }
-            for future in ended { try await future.get() }
+            try await withGracefulShutdownHandler {
+                let ended = loops.map { eventLoop, loop in
+                    eventLoop.flatSubmit { loop.value.shutDown(keepingIdle: grace != nil) }
+                }
+                for future in ended { try await future.get() }
+            } onGracefulShutdown: {
+                // It is why we are here, unless the socket was handed over: then it means to hurry.
+                if grace != nil { cutAll() }
+            }
         } onCancel: {
             cutAll()
         }

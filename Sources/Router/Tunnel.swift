@@ -5,7 +5,8 @@ import NIOCore
 /// Passes bytes between a client and an app after both have left HTTP (101 Switching Protocols).
 ///
 /// Each side is read only while the other takes bytes. One side's end of stream is passed on, and the other may go on
-/// sending; from then on silence is limited, since a peer that is gone altogether looks the same.
+/// sending; from then on silence is limited, since a peer that is gone altogether looks the same. So is the time for
+/// which a client takes nothing of what waits for it.
 final class Tunnel {
     private let front: FrontConnection
     private let upstream: UpstreamConnection
@@ -54,7 +55,10 @@ extension Tunnel: ClientSide {
         if upstream.isWritable { front.read() }
     }
 
-    func clientWritable() { upstream.read() }
+    func clientWritable() {
+        if !isHalfClosed { front.timer.clear() }
+        upstream.read()
+    }
 
     func clientInputClosed() {
         isHalfClosed = true
@@ -84,7 +88,11 @@ extension Tunnel: UpstreamSide {
 
     func upstreamReadComplete() {
         front.flush()
-        if front.isWritable { upstream.read() }
+        if front.isWritable {
+            upstream.read()
+        } else if !isHalfClosed {
+            front.timer.set(front.loop.configuration.sendTimeout)
+        }
     }
 
     func upstreamWritable() { front.read() }

@@ -31,9 +31,10 @@ final class UpstreamConnection: ChannelInboundHandler {
     private(set) var isReused = false
     /// When the last request was over.
     private(set) var idleSince = NIODeadline.uptimeNanoseconds(0)
-    /// Where it lies while idle.
-    weak var pool: UpstreamPool?
+    /// Where it lies while idle; nil otherwise.
+    var pool: UpstreamPool?
     private var context: ChannelHandlerContext?
+    private var outgoing = OutgoingBytes()
     private var isInputClosed = false
     private var isClosing = false
     private var failure: (any Error)?
@@ -47,8 +48,15 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// Takes bytes without piling them up.
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
-    func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
-    func flush() { context?.flush() }
+    func write(_ buffer: ByteBuffer) {
+        outgoing.add(buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
+    }
+
+    func flush() {
+        outgoing.drain { context?.write(wrapOutboundOut($0), promise: nil) }
+        context?.flush()
+    }
+
     func read() { context?.read() }
 
     /// Closes at once. The owner is not told.
@@ -59,7 +67,7 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     /// Sends what was written, then the end of the stream.
     func finishOutput() {
-        context?.flush()
+        flush()
         context?.close(mode: .output, promise: nil)
     }
 
@@ -70,6 +78,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         guard let context else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in self.close() }
+        flush()
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
     }
 

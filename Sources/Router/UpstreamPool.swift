@@ -9,18 +9,21 @@ import NIOPosix
 final class UpstreamPool {
     private let eventLoop: any EventLoop
     private let configuration: RouterConfiguration
+    private let sockets: UpstreamSocketSource?
     private var idle: [Upstream: [UpstreamConnection]] = [:]
     private var isSweepScheduled = false
     private var isClosed = false
 
-    init(eventLoop: any EventLoop, configuration: RouterConfiguration) {
+    init(eventLoop: any EventLoop, configuration: RouterConfiguration, sockets: UpstreamSocketSource?) {
         self.eventLoop = eventLoop
         self.configuration = configuration
+        self.sockets = sockets
     }
 
     /// Takes the connection that was used last: it is the least likely to be about to be closed by the app.
     func take(_ upstream: Upstream) -> UpstreamConnection? {
         guard let connection = idle[upstream]?.popLast() else { return nil }
+        connection.pool = nil
         if idle[upstream]?.isEmpty == true { idle[upstream] = nil }
         return connection
     }
@@ -29,15 +32,16 @@ final class UpstreamPool {
     func put(_ connection: UpstreamConnection) {
         guard !isClosed, idle[connection.upstream, default: []].count < configuration.limits.idleUpstreamConnections
         else { return connection.close() }
-        connection.pool = self
         connection.becomeIdle(at: eventLoop.now)
         guard connection.isUsable else { return }
+        connection.pool = self
         idle[connection.upstream, default: []].append(connection)
         scheduleSweep()
     }
 
     /// Forgets a connection that was closed while idle.
     func remove(_ connection: UpstreamConnection) {
+        connection.pool = nil
         idle[connection.upstream]?.removeAll { $0 === connection }
         if idle[connection.upstream]?.isEmpty == true { idle[connection.upstream] = nil }
     }
@@ -54,6 +58,9 @@ final class UpstreamPool {
                     try channel.pipeline.syncOperations.addHandler(UpstreamConnection(upstream: upstream))
                 }
             }
+        if let socket = sockets?(upstream, eventLoop, configuration.connectTimeout) {
+            return socket.flatMap { bootstrap.withConnectedSocket($0) }
+        }
         if let address = try? SocketAddress(ipAddress: upstream.host, port: upstream.port) {
             return bootstrap.connect(to: address)
         }
@@ -78,9 +85,7 @@ final class UpstreamPool {
     private func scheduleSweep() {
         guard !isSweepScheduled, !idle.isEmpty else { return }
         isSweepScheduled = true
-        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(configuration.upstreamIdleTimeout)) { [weak self] in
-            self?.sweep()
-        }
+        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(configuration.upstreamIdleTimeout)) { self.sweep() }
     }
 
     private func sweep() {

@@ -18,13 +18,17 @@ public enum AppEnvironment {
 
     /// The environment of one run.
     ///
-    /// - Parameter home: where `/data` is, which differs only without a mount namespace.
+    /// - Parameters:
+    ///   - assignment: whose release is run.
+    ///   - port: what it gets as `PORT`.
+    ///   - home: where `/data` is, which differs only without a mount namespace.
     public static func variables(
         for assignment: Assignment, port: Int, home: String = "/data"
     ) -> [String: String] {
         var variables = replaceable
         variables["HOME"] = home
         variables.merge(assignment.spec.env) { _, own in own }
+        variables.merge((assignment.spec.secrets ?? [:]).mapValues(\.text)) { _, own in own }
         // Last, so that nothing an app sets can lie about them.
         variables["PORT"] = String(port)
         variables["PAAS_APP"] = assignment.app.rawValue

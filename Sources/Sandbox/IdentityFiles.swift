@@ -35,7 +35,7 @@ enum IdentityFiles {
         ]
     }
 
-    /// The host's names, which an app on the host's network shares, and the app's own, so that looking it up neither
+    /// The host's names, for an app that shares its network, and the app's own, so that looking it up neither
     /// fails nor waits for a name server.
     static func hosts(hostname: String, hostsOfTheHost: String) -> String {
         let own = "127.0.0.1 localhost \(hostname)\n::1 localhost ip6-localhost ip6-loopback \(hostname)\n"

@@ -21,6 +21,8 @@ public enum Mount: Hashable, Sendable {
         public static let noExecution = Options(rawValue: 4)
         /// Left out when the source does not exist.
         public static let optional = Options(rawValue: 8)
+        /// A file is the app's user's and not root's.
+        public static let owned = Options(rawValue: 16)
     }
 
     /// A directory or file of the host; symbolic links in the source are followed.
@@ -34,7 +36,7 @@ public enum Mount: Hashable, Sendable {
     /// A symbolic link.
     case symbolicLink(target: String, text: String)
     /// A small read-only file.
-    case file(target: String, contents: String, mode: UInt32 = 0o444)
+    case file(target: String, contents: String, mode: UInt32 = 0o444, options: Options = [])
     /// Nothing: an empty read-only directory over one that an earlier mount shows.
     case mask(target: String, options: Options = [])
 
@@ -42,7 +44,7 @@ public enum Mount: Hashable, Sendable {
     public var target: String {
         switch self {
         case .bind(_, let target, _), .temporary(let target, _, _, _), .processes(let target), .devices(let target, _),
-            .symbolicLink(let target, _), .file(let target, _, _), .mask(let target, _):
+            .symbolicLink(let target, _), .file(let target, _, _, _), .mask(let target, _):
             target
         }
     }

@@ -19,6 +19,9 @@ public struct Namespaces: OptionSet, Hashable, Sendable {
     /// Its cgroup looks like the root of the cgroup tree.
     public static let cgroup = Namespaces(rawValue: 16)
 
-    /// Every namespace there is so far.
-    public static let all: Namespaces = [.mount, .pid, .ipc, .uts, .cgroup]
+    /// A network of its own, with loopback and nothing else.
+    public static let network = Namespaces(rawValue: 32)
+
+    /// What every sandboxed run gets; ``network`` depends on the network mode.
+    public static let standard: Namespaces = [.mount, .pid, .ipc, .uts, .cgroup]
 }

@@ -3,11 +3,15 @@
 /// Numbers of `paas_init_protocol.h`; Tests/SandboxTests runs the real `paas-init` on what is written with them.
 enum PlanFormat {
     static let magic: UInt32 = 0x4E4C_5050
-    static let version: UInt32 = 1
-    static let headerBytes = 48
+    static let version: UInt32 = 6
+    static let headerBytes = 96
+    static let lingerFlag: UInt32 = 1
+    static let terminalFlag: UInt32 = 2
+    static let joinFlag: UInt32 = 4
     static let maxArguments = 65_536
     static let maxVariables = 65_536
     static let maxResourceLimits = 16
+    static let maxFilterInstructions = 4_096
 }
 
 extension RunPlan {
@@ -31,6 +35,8 @@ extension RunPlan {
             writer.append(limit.hard)
         }
         for mount in mounts { try writer.append(mount) }
+        writer.bytes += systemCallFilter?.program ?? []
+        if let landlock { try writer.append(landlock) }
         let size = PlanFormat.headerBytes + writer.bytes.count
         guard size <= Self.maxBytes else {
             throw SandboxError(
@@ -46,9 +52,23 @@ extension RunPlan {
             writer.append(word)
         }
         writer.append(UInt32(bitPattern: outOfMemoryScoreAdjustment))
-        for count in [argumentVector.count, environment.count, resourceLimits.count, mounts.count, 0] {
+        for count in [
+            argumentVector.count, environment.count, resourceLimits.count, mounts.count,
+            systemCallFilter?.instructionCount ?? 0,
+        ] {
             writer.append(UInt32(count))
         }
+        writer.append(landlock?.handledFiles.rawValue ?? 0)
+        writer.append(landlock?.handledPortRights ?? 0)
+        writer.append(landlock?.scopes ?? 0)
+        writer.append(UInt32(landlock?.paths.count ?? 0))
+        writer.append(UInt32(landlock?.handlesBind == true ? 1 : 0))
+        writer.append(UInt32(connectorPort ?? 0))
+        writer.append(UInt32(awaitsEgress ? 1 : 0))
+        writer.append(
+            (lingers ? PlanFormat.lingerFlag : 0) | (hasTerminal ? PlanFormat.terminalFlag : 0)
+                | (joins ? PlanFormat.joinFlag : 0))
+        writer.append(UInt32(0))
         return writer.bytes
     }
 
@@ -67,6 +87,9 @@ extension RunPlan {
         try refuse(
             !mounts.isEmpty && !namespaces.contains(.mount), "mounts without a mount namespace would change the machine"
         )
+        try refuse(
+            joins && (!mounts.isEmpty || connectorPort != nil || awaitsEgress),
+            "a run that is joined has its mounts and its network already")
         try refuse(userID == 0 || groupID == 0, "an app never runs as root")
         try refuse(userID == .max || groupID == .max, "4294967295 is not a user or group id")
         try refuse(!(-1000...1000).contains(outOfMemoryScoreAdjustment), "the OOM score is not within -1000 and 1000")
@@ -92,6 +115,19 @@ private struct PlanWriter {
         bytes.append(0)
     }
 
+    mutating func append(_ landlock: Landlock) throws {
+        for rule in landlock.paths {
+            append(rule.rights.rawValue)
+            append(UInt32(rule.optional ? 1 : 0))
+            append(UInt32(0))
+            try append(rule.path, as: "the path of a rule")
+        }
+        if landlock.handlesBind {
+            append(landlock.handledPortRights)
+            append(UInt64(landlock.bindPort))
+        }
+    }
+
     mutating func append(_ mount: Mount) throws {
         let components = mount.target.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         let isPlain = components.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
@@ -109,7 +145,8 @@ private struct PlanWriter {
         case .processes: try append(mount, kind: 3)
         case .devices(_, let size): try append(mount, kind: 4, size: size)
         case .symbolicLink(_, let text): try append(mount, kind: 5, source: text)
-        case .file(_, let contents, let mode): try append(mount, kind: 6, mode: mode, source: contents)
+        case .file(_, let contents, let mode, let options):
+            try append(mount, kind: 6, options: options, mode: mode, source: contents)
         case .mask(_, let options): try append(mount, kind: 7, options: options)
         }
     }

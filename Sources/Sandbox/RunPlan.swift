@@ -16,14 +16,28 @@ public struct RunPlan: Hashable, Sendable {
     public var groupID: UInt32
     /// Namespaces of its own.
     public var namespaces: Namespaces
+    /// TCP port on 127.0.0.1 of the run's network that the connector leads to; nil: the run has no connector.
+    public var connectorPort: UInt16?
+    /// The app is started only once the agent's tool has connected the run's network to the outside.
+    public var awaitsEgress: Bool
     /// Host name in the UTS namespace, at most 64 bytes; empty to leave it.
     public var hostname: String
     /// The view of the file system, in order; empty to leave the host's.
     public var mounts: [Mount]
     /// Resource limits.
     public var resourceLimits: [ResourceLimit]
+    /// What the kernel asks before each system call of the app; nil for none.
+    public var systemCallFilter: SystemCallFilter?
+    /// Rules on files, ports and signals, in addition; nil for none.
+    public var landlock: Landlock?
     /// Preference of the kernel's OOM killer, -1000 to 1000 (proc_pid_oom_score_adj(5)).
     public var outOfMemoryScoreAdjustment: Int32
+    /// `paas-init` stays after the app's end until it is killed, and so does what the app last printed.
+    public var lingers: Bool
+    /// Descriptor 0 is a terminal, and becomes the app's controlling one.
+    public private(set) var hasTerminal = false
+    /// No namespaces are made: ``namespaces`` are those of a run that lives, and are entered.
+    public var joins = false
 
     /// The least that a plan needs: no namespaces, no limits, the host's file system.
     public init(argumentVector: [String], userID: UInt32, groupID: UInt32, workingDirectory: String = "/") {
@@ -33,11 +47,31 @@ public struct RunPlan: Hashable, Sendable {
         self.userID = userID
         self.groupID = groupID
         self.namespaces = []
+        self.connectorPort = nil
+        self.awaitsEgress = false
         self.hostname = ""
         self.mounts = []
         self.resourceLimits = []
+        self.systemCallFilter = nil
+        self.landlock = nil
         self.outOfMemoryScoreAdjustment = 0
+        self.lingers = false
     }
+
+    /// Makes descriptor 0 a terminal, which may be controlled through `/dev/tty` as well: a shell asks for its foreground
+    /// group there.
+    public mutating func takeTerminal() {
+        hasTerminal = true
+        guard let handled = landlock?.handledFiles else { return }
+        landlock?.paths.append(
+            Landlock.PathRule(
+                path: "/dev/tty",
+                rights: Landlock.FileRights([.readFile, .writeFile, .deviceControl]).intersection(handled),
+                optional: true))
+    }
+
+    /// The signal at which `paas-init` kills the app and writes down how it ended (`PAAS_INIT_SIGNAL_KILL`).
+    public static let killSignal: Int32 = 30
 
     /// Largest plan that `paas-init` accepts, in bytes.
     public static let maxBytes = 1 << 20

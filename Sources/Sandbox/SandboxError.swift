@@ -4,7 +4,7 @@
 public struct SandboxError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of error.
     public enum Code: Hashable, Sendable {
-        /// This node cannot enforce the profile that the release asks for.
+        /// This node cannot enforce a layer of the profile that the release asks for.
         case profileUnavailable
         /// The node's operator has not allowed the profile.
         case profileForbidden

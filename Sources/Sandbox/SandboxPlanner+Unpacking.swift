@@ -1,23 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PaaSModel
+
 extension SandboxPlanner {
+    /// Entries that an archive may have: each costs an inode, and a block of 512 bytes in the archive is enough for one.
+    public static let maxArchiveEntries = 100_000
+
+    /// Counts, then unpacks. From standard input, because of a file `tar` would take a compressed archive too, whose
+    /// size says nothing about what comes out of it. An uncompressed one makes files no larger than itself.
+    private static let unpackScript = """
+        count=$(tar --list --file=- < /archive 2> /dev/null | head -n \(maxArchiveEntries + 1) | wc -l) || exit 2
+        if [ "$count" -gt \(maxArchiveEntries) ]; then
+            echo "the bundle has more than \(maxArchiveEntries) files" >&2
+            exit 1
+        fi
+        exec tar --extract --file=- --no-same-owner --no-same-permissions < /archive
+        """
+
     /// A plan that unpacks a tar archive as the app's own user, in a view that shows nothing but programs, the archive
     /// and the destination.
     ///
     /// - Parameters:
     ///   - archive: the archive on the host, readable by the user.
     ///   - destination: an existing directory of the user on the host.
+    ///   - userID: the app's uid and gid, in ``UserIDs/range``.
     /// - Throws: `SandboxError.invalidPlan` when the uid is not one of the apps'.
     public func unpackPlan(archive: String, destination: String, userID: UInt32) throws -> RunPlan {
         guard UserIDs.range.contains(userID) else {
             throw SandboxError(.invalidPlan, "\(userID) is not one of the user ids for apps")
         }
-        // Without owners and set-user-id bits from the archive; tar itself refuses absolute names and '..'.
+        try checkLayers()
+        // Without owners and set-user-id bits from the archive; tar itself refuses '..' and strips a leading '/'.
         var plan = RunPlan(
-            argumentVector: ["tar", "--extract", "--file=/archive", "--no-same-owner", "--no-same-permissions"],
+            argumentVector: ["sh", "-c", Self.unpackScript],
             userID: userID, groupID: userID, workingDirectory: "/app")
         plan.environment = ["PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"]
-        plan.namespaces = .all
+        plan.namespaces = networks.modes.contains(.isolated) ? [.standard, .network] : .standard
         plan.hostname = "unpack"
         plan.resourceLimits = ResourceLimit.standard
         plan.mounts =
@@ -27,6 +45,7 @@ extension SandboxPlanner {
                 .processes(target: "/proc"),
                 .devices(target: "/dev", sharedMemoryBytes: 1 << 20),
             ]
+        confine(&plan, .strict, port: nil)
         return plan
     }
 }

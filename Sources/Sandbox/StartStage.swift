@@ -14,6 +14,8 @@ public struct StartStage: RawRepresentable, Hashable, Sendable {
     public static let planInvalid = StartStage(rawValue: 2)
     /// A bind mount: a directory of the app or of the host.
     public static let mountBind = StartStage(rawValue: 22)
+    /// Waiting for the tool of the network mode `egress`.
+    public static let egress = StartStage(rawValue: 17)
     /// Creating the app's process.
     public static let fork = StartStage(rawValue: 51)
     /// Entering the working directory as the app's user.
@@ -30,6 +32,8 @@ public struct StartStage: RawRepresentable, Hashable, Sendable {
         1: "reading the plan", 2: "checking the plan", 3: "checking the pid namespace",
         10: "joining a session keyring", 11: "starting a session", 12: "setting the OOM score",
         13: "creating namespaces", 14: "setting the host name",
+        15: "bringing the loopback interface up", 16: "preparing the connector",
+        17: "connecting the app's network to the outside",
         20: "making mounts private", 21: "mounting the root", 22: "binding a directory", 23: "mounting a tmpfs",
         24: "mounting /proc", 25: "mounting /dev", 26: "creating a link", 27: "writing a file",
         28: "hiding a directory",
@@ -39,6 +43,8 @@ public struct StartStage: RawRepresentable, Hashable, Sendable {
         46: "dropping capabilities", 47: "setting no_new_privs", 48: "clearing dumpable",
         49: "verifying the privileges", 50: "becoming the reaper", 51: "creating the app's process",
         60: "starting the app's session", 61: "closing descriptors", 62: "entering the working directory",
-        63: "resetting signals", 90: "executing the command",
+        63: "resetting signals", 64: "taking the terminal",
+        70: "creating Landlock rules", 71: "adding a Landlock rule", 72: "applying the Landlock rules",
+        80: "installing the system-call filter", 90: "executing the command",
     ]
 }

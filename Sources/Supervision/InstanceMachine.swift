@@ -62,10 +62,14 @@ public struct InstanceMachine: Hashable, Sendable {
         case start
         /// Let requests reach the run.
         case openRoute
+        /// Take it out of the route table at once.
+        case closeRoute
         /// Take it out of the route table, then report `.drained`.
         case closeRouteAndDrain
         /// Send the stop signal and report `.graceOver` later.
         case signalStop
+        /// Write down what the run is doing, then kill its whole cgroup: it no longer answers.
+        case examineAndKill
         /// Kill the run's whole cgroup.
         case kill
         /// Report `.pauseOver` after the back-off for this many failures.
@@ -97,7 +101,13 @@ public struct InstanceMachine: Hashable, Sendable {
 
     /// An instance as it was when an earlier agent wrote it down.
     ///
-    /// - Parameter endIsRequested: the run had been told to stop because the control plane wanted it.
+    /// - Parameters:
+    ///   - policy: when to start again.
+    ///   - goal: what the control plane wanted; nil when it had not said.
+    ///   - state: where the instance was.
+    ///   - restarts: so far.
+    ///   - failures: in a row, for the pause before the next start.
+    ///   - endIsRequested: the run had been told to stop because the control plane wanted it.
     public init(
         policy: RestartPolicy, goal: Goal?, state: InstanceState, restarts: Int, failures: Int,
         endIsRequested: Bool = false
@@ -136,8 +146,9 @@ public struct InstanceMachine: Hashable, Sendable {
             state = .stopping
             return [.signalStop]
         case (.running, .unhealthy):
+            // No drain and no stop signal: what does not answer will not end its requests either.
             state = .stopping
-            return [.closeRouteAndDrain]
+            return [.closeRoute, .examineAndKill]
 
         case (.stopping, .drained): return [.signalStop]
         case (.stopping, .graceOver): return [.kill]

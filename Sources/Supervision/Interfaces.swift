@@ -18,8 +18,14 @@ public struct AppRoute: Hashable, Sendable {
         public var instanceID: String
         /// TCP port on 127.0.0.1.
         public var port: UInt16
+        /// The slot, `web.1`.
+        public var instance: String
+        /// The release, `v1`.
+        public var release: String
     }
 
+    /// See `Assignment.appID`.
+    public var appID: String
     /// What to tell a client when there is no endpoint.
     public var state: State
     /// Ready instances, in the order of their slots.
@@ -33,6 +39,9 @@ public protocol RouteSink: Sendable {
 
     /// Returns once the instance has no request in flight, or the limit has passed.
     func drain(instanceID: String, limit: Duration) async
+
+    /// Deletes what was recorded of the requests for an app that is destroyed.
+    func removeRecords(ofApp appID: String)
 }
 
 /// Gets bundles onto this node.
@@ -40,6 +49,7 @@ public protocol BundleProvider: Sendable {
     /// Puts the bundle's files into a directory that does not exist yet; on failure it does not exist afterwards.
     ///
     /// - Parameters:
+    ///   - sha256: which one.
     ///   - directory: absolute path; its parent exists.
     ///   - userID: the app's uid, which unpacks and owns the files: an archive is as untrusted as the app.
     /// - Throws: an error that describes itself in one sentence.
@@ -49,5 +59,23 @@ public protocol BundleProvider: Sendable {
 /// Asks an app's health path.
 public protocol HealthProber: Sendable {
     /// Nil when the path answers 2xx or 3xx in time, otherwise why not, in one clause: `answered 500`.
-    func failure(port: UInt16, path: String, timeout: Duration) async -> String?
+    func failure(instanceID: String, port: UInt16, path: String, timeout: Duration) async -> String?
+}
+
+/// Keeps the ports of instances that have a network of their own, and leads connections to their runs. Calls come from
+/// the supervisor's thread and must not block.
+public protocol PortHolder: Sendable {
+    /// Listens on 127.0.0.1:port for an instance until it is released; again and again is the same as once.
+    ///
+    /// - Throws: an error that describes itself in one sentence: somebody else has the port.
+    func hold(port: UInt16, instanceID: String) throws
+
+    /// The instance has a run, whose directory holds the connector's socket.
+    func open(instanceID: String, runDirectory: String)
+
+    /// The instance's run has ended.
+    func close(instanceID: String)
+
+    /// Nobody has to keep the instance's port any more.
+    func release(instanceID: String)
 }

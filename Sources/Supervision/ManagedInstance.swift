@@ -18,6 +18,14 @@ final class ManagedInstance: @unchecked Sendable {
     var everReady = false
     /// What it waits for, or why it failed.
     var reason: String?
+    /// The last change of limits that could not be made while it runs.
+    var refusal: LimitsRefusal?
+    /// See ``InstanceRecord/lastReport``.
+    var lastReport: AgentReport?
+    /// See ``InstanceRecord/interrupted``.
+    var interrupted: InstanceState?
+    /// How long the next pause is.
+    var nextPause = Duration.zero
     /// The pause before the next start.
     var pauseTimer: EventLoop.Timer?
     /// The event that is being dealt with, and those that came up meanwhile; see ``Supervisor/feed(_:to:note:)``.
@@ -38,7 +46,8 @@ final class ManagedInstance: @unchecked Sendable {
     var record: InstanceRecord {
         InstanceRecord(
             assignment: assignment, goal: machine.goal, state: machine.state, restarts: machine.restarts,
-            failures: machine.failures, everReady: everReady, lastExit: lastExit, run: run?.record)
+            failures: machine.failures, everReady: everReady, lastExit: lastExit, run: run?.record,
+            lastReport: lastReport, interrupted: interrupted)
     }
 
     /// The part that the control plane is told.
@@ -51,6 +60,8 @@ final class ManagedInstance: @unchecked Sendable {
         status.crashLooping = machine.isCrashLooping
         status.reason = reason
         status.lastExit = lastExit
+        status.release = assignment.release
+        status.refusal = refusal
         return status
     }
 }

@@ -14,7 +14,7 @@ public actor OneOffRunner {
         public var outcome: ExitRecord.Outcome?
         /// Why it could not be started.
         public var startFailure: String?
-        /// The end of what it printed, stdout and stderr together, at most 4 KiB.
+        /// The end of what it printed, stdout and stderr together.
         public var output: String
     }
 
@@ -22,9 +22,6 @@ public actor OneOffRunner {
     public nonisolated let loop: EventLoop
     private let cgroups: CgroupTree
     private let initPath: String
-
-    /// Output that is kept, from the end.
-    private static let outputLimit = 4_096
 
     /// Creates a runner on a loop that runs.
     public init(loop: EventLoop, cgroups: CgroupTree, initPath: String) {
@@ -38,15 +35,24 @@ public actor OneOffRunner {
     /// Starts the plan's program and returns when it and all it started have ended.
     ///
     /// - Parameters:
+    ///   - plan: what to start, and in which sandbox.
     ///   - app: name for the cgroup's slice.
+    ///   - runID: never used before.
+    ///   - limits: of the program's cgroup.
     ///   - timeLimit: after it everything is killed.
+    ///   - outputLimit: bytes of output that are kept, from the end.
     /// - Throws: `SystemError`, `CgroupError` or `SandboxError` when nothing could be started.
     public func run(
-        _ plan: RunPlan, app: String, runID: String, limits: CgroupLimits, timeLimit: Duration
+        _ plan: RunPlan, app: String, runID: String, limits: CgroupLimits, timeLimit: Duration,
+        outputLimit: Int = 4_096
     ) async throws -> Result {
         let job = try start(plan, app: app, runID: runID, limits: limits)
-        defer { try? job.cgroup.remove() }
-        try watch(job, timeLimit: timeLimit)
+        defer {
+            try? job.cgroup.remove()
+            // Another run may still be in it; then the last one removes it.
+            _ = try? cgroups.removeSlice(app: app)
+        }
+        try watch(job, timeLimit: timeLimit, outputLimit: outputLimit)
         await withCheckedContinuation { job.ended = $0 }
         if try job.cgroup.isPopulated() { try job.cgroup.kill() }
         return job.result
@@ -54,39 +60,34 @@ public actor OneOffRunner {
 
     /// Not part of `run`: Swift 6.3 mishandles noncopyable values that live across a suspension.
     private func start(_ plan: RunPlan, app: String, runID: String, limits: CgroupLimits) throws -> OneOffJob {
-        let planDescriptor = try OwnedDescriptor.sealedMemory(name: "paas-plan", bytes: plan.encoded())
         let exitRecord = try OwnedDescriptor.anonymousFile(name: "paas-exit")
         var output = try Pipe()
-        var failure = try Pipe()
-        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
         let cgroup = try cgroups.makeRun(app: app, run: runID, limits: limits)
         do {
-            let process = try Spawner.spawn(
-                Spawner.Request(
-                    path: initPath, arguments: ["paas-init"], newPIDNamespace: plan.namespaces.contains(.pid)),
-                descriptors: [
-                    null.rawValue, output.writer?.rawValue ?? -1, output.writer?.rawValue ?? -1,
-                    planDescriptor.rawValue, failure.writer?.rawValue ?? -1, exitRecord.rawValue,
-                ], cgroup: cgroup.descriptor)
+            let writer = output.writer?.rawValue ?? -1
+            let started = try InitStart(
+                path: initPath, plan: plan,
+                descriptors: InitStart.Descriptors(
+                    stdout: writer, stderr: writer, exitRecord: exitRecord.rawValue),
+                cgroup: cgroup.descriptor)
             output.closeWriter()
-            failure.closeWriter()
             return OneOffJob(
-                process: Shared(process), cgroup: cgroup, output: Shared(output.takeReader()),
-                failure: Shared(failure.takeReader()), exitRecord: Shared(exitRecord))
+                process: started.process, cgroup: cgroup, output: Shared(output.takeReader()),
+                failure: started.failure, exitRecord: Shared(exitRecord))
         } catch {
             try? cgroup.remove()
             throw error
         }
     }
 
-    private func watch(_ job: OneOffJob, timeLimit: Duration) throws(SystemError) {
+    private func watch(_ job: OneOffJob, timeLimit: Duration, outputLimit: Int) throws(SystemError) {
         job.registrations.append(
-            try loop.register(job.output.value, for: .readable) { job.read(keeping: Self.outputLimit) })
+            try loop.register(job.output.value, for: .readable) { job.read(keeping: outputLimit) })
         job.registrations.append(
             try loop.register(job.process.value.pidfd, for: .readable) { [loop] in
                 for registration in job.registrations { loop.cancel(registration) }
                 if let timer = job.timer { loop.cancel(timer) }
-                job.read(keeping: Self.outputLimit)
+                job.read(keeping: outputLimit)
                 // Reaps it; how the program ended stands in the exit record.
                 _ = try? job.process.value.exitStatus()
                 job.ended?.resume()

@@ -17,6 +17,8 @@ public struct RunRecord: Codable, Hashable, Sendable {
     public var appPID: Int32?
     /// The app's PORT.
     public var port: UInt16
+    /// The network it has; nil in a record of an agent that knew only the host's.
+    public var network: NetworkMode?
     /// Start on the wall clock.
     public var startedAt: Timestamp
     /// Start on CLOCK_MONOTONIC of this boot.
@@ -25,6 +27,15 @@ public struct RunRecord: Codable, Hashable, Sendable {
     public var ready: Bool
     /// It was asked to stop.
     public var stopRequested: Bool
+    /// The time between stop signal and kill is over.
+    public var graceExpired: Bool?
+    /// The boot in which it was started; see `ProcessIdentity`.
+    public var bootID: String?
+    /// When it first met its memory limit, as far as an agent has seen it.
+    public var memoryLimitReachedAt: Timestamp?
+
+    /// Whatever it left outside of files may still be there.
+    var isOfThisBoot: Bool { bootID != nil && bootID == ProcFS.bootID }
 }
 
 /// What the agent writes down of one instance.
@@ -45,4 +56,29 @@ public struct InstanceRecord: Codable, Hashable, Sendable {
     public var lastExit: ExitReport?
     /// The run that lives, or lived when this was written.
     public var run: RunRecord?
+    /// The report of the last change, written down with it and only then handed to the outbox: an agent that dies in
+    /// between is followed by one that hands it in.
+    public var lastReport: AgentReport?
+    /// Its state when `agent stop-apps` stopped it, although it should run: what the next agent begins with, whether or
+    /// not the control plane is there.
+    public var interrupted: InstanceState?
+
+    /// As `agent stop-apps` sees it: nothing is wanted, and what was is remembered.
+    func interrupting() -> InstanceRecord {
+        guard goal == .running else { return self }
+        var record = self
+        record.goal = .stopped
+        record.interrupted = state
+        return record
+    }
+
+    /// As the next agent sees it: wanted again, and in the state that it had, unless its run is still on its way out.
+    func resuming() -> InstanceRecord {
+        guard let interrupted else { return self }
+        var record = self
+        record.goal = .running
+        record.interrupted = nil
+        if run == nil { record.state = interrupted }
+        return record
+    }
 }

@@ -8,7 +8,9 @@ internal import PaaSModel
 /// Files of the agent below `<home>/agent`:
 ///
 /// - `instances/<instance>.json` — one ``InstanceRecord`` each
-/// - `runs/<run>/` — FIFOs `stdout` and `stderr`, and `exit`, the record that `paas-init` writes
+/// - `runs/<run>/` — FIFOs `stdout` and `stderr`; `exit`, the record that `paas-init` writes; FIFO `ended`, by which it
+///   tells that the app has ended; `capture`, see `RunCapture`; and the socket `connector`, on which it hands out
+///   connections to an app in a network of its own
 /// - `apps/<app>/data` — the app's `/data`; `apps/<app>/bundles/<sha256>/` — its `/app`s, unpacked
 /// - `empty/` — `/app` of an app without a bundle
 /// - `uids.json` — uid of each app; `outbox/` — reports that are not acknowledged; `logs/` — see AppLogs
@@ -37,7 +39,13 @@ struct StateDirectory: Sendable {
     func run(_ runID: String) -> String { runs + "/" + runID }
     func stdout(ofRun runID: String) -> String { run(runID) + "/stdout" }
     func stderr(ofRun runID: String) -> String { run(runID) + "/stderr" }
+    func ended(ofRun runID: String) -> String { run(runID) + "/ended" }
+    func captureJournal(ofRun runID: String) -> String { run(runID) + "/capture" }
     func exitRecord(ofRun runID: String) -> String { run(runID) + "/exit" }
+    /// What the tool of the network mode `egress` has said.
+    func egressMessages(ofRun runID: String) -> String { run(runID) + "/egress" }
+    /// See paas_init_protocol.h; whoever connects is given the run's directory.
+    func connector(ofRun runID: String) -> String { run(runID) + "/connector" }
     func data(ofApp appID: String) -> String { apps + "/" + appID + "/data" }
 
     func bundles(ofApp appID: String) -> String { apps + "/" + appID + "/bundles" }
@@ -45,21 +53,34 @@ struct StateDirectory: Sendable {
 
     // MARK: Records
 
-    /// Every instance that is written down. A file that cannot be read is an error that names it: guessing could
-    /// lose a running app.
-    func loadInstances() throws -> [InstanceRecord] {
-        try FileManager.default.contentsOfDirectory(atPath: instances).sorted().filter { $0.hasSuffix(".json") }
-            .map { name in
-                let path = instances + "/" + name
-                do {
-                    return try JSONDecoder().decode(
-                        InstanceRecord.self, from: Data(contentsOf: URL(filePath: path)))
-                } catch {
-                    throw SupervisionError(
-                        "the agent's record \(path) cannot be read (\(error)); move it away to go on without it",
-                        isPermanent: true)
+    /// Every instance that is written down, and what is damaged. What an agent had half written when it died goes.
+    ///
+    /// A damaged record must not keep all the others from their supervisor, so it is moved out of the way, to
+    /// `<name>.damaged`. A power failure can leave one, and then nothing of its run lives; otherwise the run counts as a
+    /// leftover and ends. In both cases the control plane soon asks for the instance again.
+    ///
+    /// - Throws: an error of the file system, when a record is there and cannot be read now.
+    func loadInstances() throws -> (records: [InstanceRecord], damaged: [String]) {
+        var records: [InstanceRecord] = []
+        var damaged: [String] = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: instances).sorted() {
+            let path = instances + "/" + name
+            // The record may be one that is never written again.
+            if name.hasSuffix(".json.new") { unlink(path) }
+            guard name.hasSuffix(".json") else { continue }
+            let data = try Data(contentsOf: URL(filePath: path))
+            if let record = try? JSONDecoder().decode(InstanceRecord.self, from: data),
+                name == record.assignment.instanceID + ".json"
+            {
+                records.append(record)
+            } else {
+                guard rename(path, path + ".damaged") == 0 else {
+                    throw SystemError(operation: "rename", path: path, errno: errno)
                 }
+                damaged.append(path + ".damaged")
             }
+        }
+        return (records, damaged)
     }
 
     func save(_ record: InstanceRecord) throws {
@@ -70,15 +91,13 @@ struct StateDirectory: Sendable {
         unlink(instances + "/" + instanceID + ".json")
     }
 
-    /// Replaces a file in one step: a reader, or a crash, sees the old or the new content.
-    func save(_ value: some Encodable, to path: String) throws {
+    /// Replaces a file in one step.
+    ///
+    /// - Parameter sync: it must survive a power failure; see `FileReplacement`.
+    func save(_ value: some Encodable, to path: String, sync: Bool = false) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        let bytes = [UInt8](try encoder.encode(value))
-        let temporary = path + ".new"
-        let descriptor = try OwnedDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-        try descriptor.writeAll(bytes)
-        guard rename(temporary, path) == 0 else { throw SystemError(operation: "rename", path: path, errno: errno) }
+        try FileReplacement.replace(path, with: [UInt8](try encoder.encode(value)), sync: sync)
     }
 
     // MARK: Directories
@@ -107,9 +126,12 @@ struct StateDirectory: Sendable {
         (try? FileManager.default.contentsOfDirectory(atPath: runs)) ?? []
     }
 
-    /// Removes a run's directory. What is missing is no error.
-    func removeRun(_ runID: String) {
+    /// Removes a run's directory; what is missing is no error.
+    ///
+    /// - Returns: false when something is left of it.
+    func removeRun(_ runID: String) -> Bool {
         try? FileManager.default.removeItem(atPath: run(runID))
+        return access(run(runID), F_OK) != 0 && errno == ENOENT
     }
 
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }

@@ -11,25 +11,54 @@ extension Supervisor {
     /// Takes over what an earlier agent left: runs that live go on, runs that ended meanwhile are reported with their
     /// true status, and what nobody owns is removed. Call it once, before the first ``apply(_:)``.
     ///
-    /// - Parameter stopping: only to stop what lives: nothing is started, and the control plane's wish counts as
-    ///   `stopped` until it says something again.
+    /// - Parameter stopping: only to stop what lives: nothing is started, and what should run is `stopped` until the next
+    ///   agent.
     /// - Throws: an error of a record that cannot be read, or of the cgroup file system.
     public func restore(stopping: Bool = false) throws {
-        let records = try directory.loadInstances()
+        let (records, damaged) = try directory.loadInstances()
+        for path in damaged {
+            dependencies.logger.error(
+                "a damaged record was moved away; if its app still runs, it is ended and started again",
+                metadata: ["path": "\(path)"])
+        }
         // All of them before the first start, which could otherwise get the port of a run that is adopted later.
         for record in records {
-            if let run = record.run { _ = ports.reserve(run.port, owner: record.assignment.instanceID) }
+            if let run = record.run { reservePort(of: run, instanceID: record.assignment.instanceID) }
         }
-        for var record in records {
-            if stopping && record.goal == .running { record.goal = .stopped }
-            restore(record)
+        // Before any log is opened: what an earlier agent had half written is taken back first.
+        for record in records {
+            if let run = record.run { prepareCapture(of: run, record.assignment) }
         }
-        // The earlier agent may have died between a change and its report, and the router knows nothing yet.
+        isRestoring = true
+        // Those first that served.
+        let served = records.filter { ($0.interrupted ?? $0.state) == .running }
+        for record in served + records.filter({ ($0.interrupted ?? $0.state) != .running }) {
+            restore(stopping ? record.interrupting() : record.resuming())
+        }
+        isRestoring = false
+        preparedCaptures.removeAll()
+        // The router knows nothing yet, and the earlier agent may have died in the middle of a change.
         for instance in instances.values {
             report(instance)
             publishRoute(ofApp: instance.app)
         }
+        // Of stopped apps too: their lines get old as well.
+        for instance in instances.values { applyLogRules(of: instance) }
         try removeLeftovers()
+        try watchClock()
+        startNext()
+    }
+
+    private func prepareCapture(of run: RunRecord, _ assignment: Assignment) {
+        // After a reboot the FIFOs are empty, and everything that is in the log stays there.
+        guard run.isOfThisBoot, directory.exists(directory.run(run.runID)) else { return }
+        let capture = makeCapture(of: assignment, runID: run.runID)
+        do {
+            try capture.undoInterruptedWrite(in: dependencies.logs, appID: assignment.appID)
+        } catch {
+            dependencies.logger.error("cannot repair an app's log", metadata: ["error": "\(error)"])
+        }
+        preparedCaptures[run.runID] = capture
     }
 
     private func restore(_ record: InstanceRecord) {
@@ -39,12 +68,20 @@ extension Supervisor {
         let instance = ManagedInstance(assignment: record.assignment, machine: machine, since: .now)
         instance.everReady = record.everReady
         instance.lastExit = record.lastExit
+        instance.interrupted = record.interrupted
+        // Perhaps the earlier agent wrote it down and did not come to handing it in. If it did, it counts once.
+        if let report = record.lastReport { handIn(report) }
+        // That was its last one, and nothing of it runs: only the forgetting was not done.
+        guard record.state != .removed else { return directory.removeInstance(instance.id) }
         instances[instance.id] = instance
         guard let runRecord = record.run else { return feed(.foundNothing, to: instance) }
+        if !runRecord.isOfThisBoot {
+            report(instance, [event(.exited, instance, "ended with the machine, which was started anew")])
+        }
 
         do {
             guard let run = try adopt(runRecord, of: instance) else {
-                directory.removeRun(runRecord.runID)
+                removeDirectory(ofRun: runRecord.runID)
                 return feed(.foundNothing, to: instance)
             }
             instance.run = run
@@ -58,12 +95,22 @@ extension Supervisor {
             dependencies.logger.error(
                 "cannot adopt a run",
                 metadata: ["app": "\(instance.app)", "run": "\(runRecord.runID)", "error": "\(error)"])
+            // It may live, and nobody would see its end.
+            if let run = instance.run { abandon(run, of: instance) }
             startFailed(instance, "the agent could not take over its earlier run: \(error)", permanent: false)
         }
     }
 
     private func resume(_ run: Run, of instance: ManagedInstance) throws {
+        // The earlier agent may have died while it looked at a hung app.
+        try run.cgroup.thaw()
         try watch(run, of: instance)
+        // The app has ended and paas-init waits for its reader: not a running app that gets requests again.
+        if exitRecord(of: run) != nil { return appEnded(run, of: instance) }
+        openNetwork(of: run)
+        watchEgress(of: run, instance)
+        // Begins the time of a partial line anew.
+        for stream in [LogLine.Stream.stdout, .stderr] { capture(run, stream, of: instance) }
         if run.record.appPID == nil {
             run.record.appPID = run.process.flatMap { ProcFS.children(of: $0.value.pid).first }
         }
@@ -72,7 +119,7 @@ extension Supervisor {
         report(instance, [event(.adopted, instance, "a new agent took over the running instance")])
         switch instance.machine.state {
         case .starting:
-            run.timers[.startTimeout] = schedule(after: configuration.startTimeout) { supervisor in
+            run.timers[.startTimeout] = schedule(after: lifecycle(of: instance).startTimeout) { supervisor in
                 supervisor.startTimedOut(run, of: instance)
             }
             probe(run, of: instance)
@@ -83,20 +130,27 @@ extension Supervisor {
 
     /// The run as it is now; nil when it belongs to another boot, or its cgroup is gone.
     private func adopt(_ record: RunRecord, of instance: ManagedInstance) throws -> Run? {
-        if let process = record.process, process.bootID != ProcFS.bootID { return nil }
         // A cgroup made later under the same name has another inode.
-        guard directory.exists(record.cgroup) else { return nil }
+        guard let capture = preparedCaptures[record.runID], directory.exists(record.cgroup) else { return nil }
         let cgroup = try RunCgroup.existing(path: record.cgroup)
         guard cgroup.inode == record.cgroupInode else { return nil }
         let process = try findInit(of: record, in: cgroup)
+        // Written down, and then the earlier agent did not come to starting it: no run that could have ended.
+        let exit = ProcFS.bytes(of: directory.exitRecord(ofRun: record.runID)) ?? []
+        if record.process == nil, process == nil, exit.isEmpty { return nil }
         let out = try OwnedDescriptor.open(directory.stdout(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
         let err = try OwnedDescriptor.open(directory.stderr(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
+        let ended = try OwnedDescriptor.open(directory.ended(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
         var record = record
         if record.process == nil { record.process = process.flatMap { ProcessIdentity.current(of: $0.value.pid) } }
         let run = Run(
             record: record, assignment: instance.assignment, process: process, cgroup: cgroup, stdout: Shared(out),
-            stderr: Shared(err))
+            stderr: Shared(err), ended: Shared(ended), capture: capture, isAdopted: true)
+        if let writer = logWriter(of: instance.assignment) {
+            try capture.resume(stdout: run.stdout.value, stderr: run.stderr.value, into: writer)
+        }
         if record.stopRequested { run.stopSignal = instance.assignment.spec.stopSignal }
+        run.graceExpired = record.graceExpired ?? false
         return run
     }
 
@@ -126,7 +180,8 @@ extension Supervisor {
             dependencies.logger.notice("removing a run that nothing is known of", metadata: ["cgroup": "\(path)"])
             removeLeftover(path)
         }
-        for runID in directory.runIDs where !known.contains(runID) { directory.removeRun(runID) }
+        try dependencies.cgroups.removeEmptySlices()
+        for runID in directory.runIDs where !known.contains(runID) { removeDirectory(ofRun: runID) }
     }
 
     private func removeLeftover(_ path: String) {
@@ -158,9 +213,28 @@ extension Supervisor {
     /// Makes everything that is known durable before the agent goes. Runs go on without it.
     public func prepareToLeave() {
         for instance in instances.values {
-            if let run = instance.run { logWriter(ofApp: run.assignment.appID)?.flushPartials(at: .now) }
             save(instance)
         }
+    }
+
+    /// Leaves the apps to another agent: this one looks after nothing and writes nothing any more.
+    public func leave() {
+        guard !hasLeft else { return }
+        prepareToLeave()
+        hasLeft = true
+        dependencies.logs.drains.close()
+        for instance in instances.values {
+            cancelPause(instance)
+            guard let run = instance.run else { continue }
+            unwatch(run)
+            for timer in run.timers.values { loop.cancel(timer) }
+            run.timers.removeAll()
+        }
+        if let stateRetry { loop.cancel(stateRetry) }
+        startQueue.removeAll()
+        for timer in queuedStarts.values { loop.cancel(timer) }
+        queuedStarts.removeAll()
+        dependencies.outbox.close()
     }
 
     /// Returns once nothing runs any more, after ``restore(stopping:)``.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import AppLogs
+internal import LinuxSystem
 internal import Logging
 public import PaaSModel
 
 extension Supervisor {
     /// Makes this node what a message of the assignment stream says.
     public func apply(_ message: AssignmentMessage) {
+        guard !hasLeft else { return }
         switch message {
         case .snapshot(_, let appIDs, let assignments):
             for assignment in assignments { apply(assignment) }
@@ -36,6 +38,7 @@ extension Supervisor {
         if let known = instances[assignment.instanceID] {
             instance = known
             instance.assignment.desired = assignment.desired
+            takeLimits(of: assignment, for: instance)
         } else {
             instance = ManagedInstance(
                 assignment: assignment, machine: InstanceMachine(policy: assignment.spec.restart), since: .now)
@@ -47,12 +50,9 @@ extension Supervisor {
 
     /// There is nothing of this instance here; the control plane may still wait to hear so.
     private func confirmRemoval(of instanceID: String) {
-        do {
-            try dependencies.outbox.add(
-                status: InstanceStatus(instanceID: instanceID, state: .removed, since: .now), events: [])
-        } catch {
-            dependencies.logger.error("cannot write a report", metadata: ["error": "\(error)"])
-        }
+        handIn(
+            dependencies.outbox.makeReport(
+                status: InstanceStatus(instanceID: instanceID, state: .removed, since: .now), events: []))
     }
 
     private func remove(_ instance: ManagedInstance) {
@@ -67,6 +67,7 @@ extension Supervisor {
     /// Removes what an app leaves behind, once the last of its instances is gone.
     private func purge(appID: String) {
         purgeRequested.insert(appID)
+        killSessions(ofApp: appID)
         for instance in instances.values where instance.assignment.appID == appID { remove(instance) }
         finishPurge(ofApp: appID)
     }
@@ -74,12 +75,17 @@ extension Supervisor {
     /// Does the purge of an app that has no instance left; called again whenever one is forgotten.
     func finishPurge(ofApp appID: String) {
         guard purgeRequested.contains(appID) else { return }
-        guard !instances.values.contains(where: { $0.assignment.appID == appID }) else { return }
+        guard !instances.values.contains(where: { $0.assignment.appID == appID }),
+            !sessions.values.contains(where: { $0.appID == appID })
+        else { return }
         purgeRequested.remove(appID)
+        ledger.forget(appID: appID)
         do {
             try directory.removeApp(appID)
             logWriters[appID] = nil
+            if let timer = logExpiries.removeValue(forKey: appID) { loop.cancel(timer) }
             try dependencies.logs.remove(appID)
+            dependencies.routes.removeRecords(ofApp: appID)
             try users.release(appID: appID)
         } catch {
             dependencies.logger.error(

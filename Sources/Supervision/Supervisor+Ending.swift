@@ -9,13 +9,18 @@ internal import PaaSModel
 internal import Sandbox
 
 extension Supervisor {
+    /// How often the figures of a run are asked for before it is reported without them.
+    private static let stepsBeforeGivingUp = 12
+    /// How long `paas-init` may take to kill its app.
+    private static let killLimit = Duration.seconds(2)
+
     // MARK: Asking for the end
 
     func closeRouteAndDrain(_ instance: ManagedInstance) {
         publishRoute(ofApp: instance.app)
         guard let run = instance.run else { return signalStop(instance) }
         Task {
-            await dependencies.routes.drain(instanceID: instance.id, limit: configuration.drainLimit)
+            await dependencies.routes.drain(instanceID: instance.id, limit: lifecycle(of: instance).drain)
             guard instance.run === run else { return }
             feed(.drained, to: instance)
         }
@@ -41,12 +46,27 @@ extension Supervisor {
         run.timers[.grace] = schedule(after: .seconds(spec.stopGraceSeconds)) { supervisor in
             guard instance.run === run else { return }
             run.graceExpired = true
+            run.record.graceExpired = true
             supervisor.feed(.graceOver, to: instance)
         }
     }
 
+    /// Kills the app by way of `paas-init`, which then tells how it ended. When nothing comes of that, everything.
     func kill(_ instance: ManagedInstance) {
-        guard let run = instance.run else { return }
+        guard let run = instance.run, !run.isEnding, run.timers[.kill] == nil else { return }
+        do {
+            // A frozen paas-init could not do it.
+            try run.cgroup.thaw()
+            try run.process?.value.send(signal: RunPlan.killSignal)
+        } catch {
+            dependencies.logger.error("cannot kill an app", metadata: ["run": "\(run.id)", "error": "\(error)"])
+            return killAll(of: run)
+        }
+        run.timers[.kill] = schedule(after: Self.killLimit) { $0.killAll(of: run) }
+    }
+
+    /// Kills everything in a run's cgroup, `paas-init` too.
+    private func killAll(of run: Run) {
         do {
             try run.cgroup.kill()
         } catch {
@@ -58,59 +78,144 @@ extension Supervisor {
 
     // MARK: The end
 
+    /// The app has ended, and `paas-init` lingers. First everything that was printed is read: it goes with the last
+    /// holder of the FIFOs. Then the rest of the run may die.
+    func appEnded(_ run: Run, of instance: ManagedInstance) {
+        if let registration = run.endedRegistration { loop.cancel(registration) }
+        run.endedRegistration = nil
+        guard instance.run === run, !run.isEnding else { return }
+        _ = exitRecord(of: run)
+        for stream in [LogLine.Stream.stdout, .stderr] { captureAll(of: run, stream) }
+        killAll(of: run)
+    }
+
     /// `paas-init` has ended. The run is over once nothing of it lives in its cgroup.
     func processEnded(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run, !run.isEnding else { return }
         run.isEnding = true
-        for registration in run.registrations { loop.cancel(registration) }
-        run.registrations.removeAll()
-        for purpose in [Run.TimerPurpose.grace, .probe, .startTimeout] { cancelTimer(purpose, of: run) }
+        for purpose in [Run.TimerPurpose.grace, .kill, .probe, .startTimeout, .freeze] { cancelTimer(purpose, of: run) }
         // Both may have become ready in the same wake-up.
         if run.startFailureReader != nil { readStartFailure(of: run, instance: instance) }
         do {
-            let status = try run.process?.value.exitStatus()
-            guard try run.cgroup.isPopulated() else { return finish(run, of: instance, initStatus: status) }
+            run.initStatus = try run.process?.value.exitStatus()
+        } catch {
+            dependencies.logger.error("cannot learn how paas-init ended", metadata: ["error": "\(error)"])
+        }
+        finishWhenEmpty(run, of: instance)
+    }
+
+    /// Kills what is left in the cgroup, and goes on when the kernel says that it is empty.
+    private func finishWhenEmpty(_ run: Run, of instance: ManagedInstance) {
+        guard instance.run === run else { return }
+        unwatch(run)
+        do {
+            guard try run.cgroup.isPopulated() else { return finish(run, of: instance) }
             try run.cgroup.kill()
             let events = Shared(try run.cgroup.eventsDescriptor())
             run.cgroupEvents = events
             run.registrations.append(
                 try register(events.value, for: .changed) { supervisor in
                     guard (try? run.cgroup.isPopulated()) != true else { return }
-                    supervisor.finish(run, of: instance, initStatus: status)
+                    supervisor.finish(run, of: instance)
                 })
             // It may have become empty between the question and the registration.
-            if try !run.cgroup.isPopulated() { finish(run, of: instance, initStatus: status) }
+            if try !run.cgroup.isPopulated() { finish(run, of: instance) }
         } catch {
-            dependencies.logger.error("cannot watch the end of a run", metadata: ["error": "\(error)"])
-            finish(run, of: instance, initStatus: .unknown)
+            tryAgain(run, of: instance, "cannot watch the end of a run", error) {
+                $0.finishWhenEmpty(run, of: instance)
+            }
         }
     }
 
+    /// Comes back after a moment to a step at the end of a run that failed, for lack of descriptors or memory say, or that
+    /// is not over yet. Going on without it would report what is not known, or leave something behind.
+    ///
+    /// - Parameter instance: whose events tell of it; nil for what no longer concerns the app.
+    private func tryAgain(
+        _ run: Run, of instance: ManagedInstance? = nil, _ what: String, _ error: (any Error)?,
+        _ step: @escaping @Sendable (isolated Supervisor) -> Void
+    ) {
+        if let error, !run.failureIsTold {
+            dependencies.logger.error(
+                "\(what); it is tried again", metadata: ["run": "\(run.id)", "error": "\(error)"])
+            run.failureIsTold = true
+            if let instance {
+                report(instance, [event(.warning, instance, "the agent \(what): \(error); it is tried again")])
+            }
+        }
+        run.failedSteps += 1
+        run.timers[.retry] = schedule(after: Self.pause(beforeAttempt: run.failedSteps), step)
+    }
+
+    private static func pause(beforeAttempt number: Int) -> Duration { .milliseconds(min(20 << min(number, 8), 5_000)) }
+
     /// Nothing of the run lives any more: collect, report, clean up, go on.
-    func finish(_ run: Run, of instance: ManagedInstance, initStatus: ProcessHandle.ExitStatus?) {
+    private func finish(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run else { return }
-        for registration in run.registrations { loop.cancel(registration) }
-        run.registrations.removeAll()
-        if let registration = run.startFailureRegistration { loop.cancel(registration) }
-        captureRest(of: run)
-        let exit = exitReport(of: run, instance: instance, initStatus: initStatus)
+        unwatch(run)
+        // Reaps it, when it is a child of this agent: nothing of the run lives any more.
+        _ = try? run.egressTool?.value.exitStatus()
+        let exit: ExitReport
+        var used: RunStatistics?
+        do {
+            let statistics = try run.cgroup.statistics()
+            captureRest(of: run)
+            exit = exitReport(of: run, instance: instance, statistics)
+            used = statistics
+        } catch {
+            // Of a cgroup that somebody has removed there are none.
+            if run.failedSteps < Self.stepsBeforeGivingUp, !run.cgroup.isRemoved {
+                return tryAgain(run, of: instance, "cannot read a run's statistics", error) {
+                    $0.finish(run, of: instance)
+                }
+            }
+            captureRest(of: run)
+            exit = exitReport(of: run, instance: instance, nil)
+        }
+        run.failedSteps = 0
+        run.failureIsTold = false
         instance.lastExit = exit
-        systemLine(exit.reason, of: instance)
-        logWriter(ofApp: run.assignment.appID)?.forget(run.source)
+        logWriter(of: run.assignment)?.forget(run.source)
         instance.run = nil
-        warnAboutSquatter(of: run.record.port, instance)
+        let cause = ExitCause(exit, wasUnhealthy: run.unhealthyReason != nil)
+        ledger.ended(run.assignment, cause: cause, used: used)
+        systemLine(exit.reason, of: instance)
+        let squatter = leavePort(of: run, instance)
+        let lifecycle = lifecycle(of: instance)
         let commandMissing = (exit.code == 126 || exit.code == 127) && !instance.everReady
         feed(
             .ended(
                 InstanceMachine.Ending(
-                    succeeded: exit.code == 0, wasReady: run.record.ready,
-                    wasHealthy: run.record.ready && Duration.milliseconds(exit.uptimeMs) >= configuration.healthyAfter,
-                    permanent: run.startFailure != nil && run.startFailureIsPermanent || commandMissing)),
+                    succeeded: lifecycle.isSuccess(exit.code), wasReady: run.record.ready,
+                    wasHealthy: run.record.ready && Duration.milliseconds(exit.uptimeMs) >= lifecycle.healthyAfter,
+                    permanent: run.startFailure != nil && run.startFailureIsPermanent || commandMissing
+                        || lifecycle.forbidsRestart(exit.code))),
             to: instance, note: exit.reason)
         // Only now: an agent that dies before this is followed by one that finds the exit record and reports the end.
         cleanUp(run)
+        if let squatter { report(instance, [event(.warning, instance, squatter)]) }
         for waiter in endWaiters { waiter.resume() }
         endWaiters.removeAll()
+    }
+
+    /// Kills a run that cannot be watched, and comes back until nothing of it is left. The instance has no run then.
+    func abandon(_ run: Run, of instance: ManagedInstance) {
+        instance.run = nil
+        unwatch(run)
+        killUntilEmpty(run)
+    }
+
+    private func killUntilEmpty(_ run: Run) {
+        do {
+            try run.cgroup.kill()
+            // Reaps it: a zombie keeps no cgroup, but its number.
+            _ = try run.process?.value.exitStatus()
+            if try !run.cgroup.isPopulated() { return cleanUp(run) }
+            tryAgain(run, "a killed run still lives", nil) { $0.killUntilEmpty(run) }
+        } catch {
+            if run.cgroup.isRemoved { return cleanUp(run) }
+            tryAgain(run, "cannot end a run that cannot be watched", error) { $0.killUntilEmpty(run) }
+        }
     }
 
     private func cleanUp(_ run: Run) {
@@ -118,51 +223,69 @@ extension Supervisor {
             try run.cgroup.remove()
             try dependencies.cgroups.removeSlice(app: run.assignment.app.rawValue)
         } catch {
-            dependencies.logger.warning(
-                "cannot remove a cgroup", metadata: ["path": "\(run.cgroup.path)", "error": "\(error)"])
+            return tryAgain(run, "cannot remove a cgroup", error) { $0.cleanUp(run) }
         }
-        directory.removeRun(run.id)
+        removeDirectory(ofRun: run.id)
     }
 
-    /// After the end of a run its port is free, unless somebody outside has taken it.
-    private func warnAboutSquatter(of port: UInt16, _ instance: ManagedInstance) {
-        guard let holder = ListeningSockets(ofProcess: getpid()).holder(ofPort: port) else { return }
-        let message = "port \(port) is now held by \(holder.name) (pid \(holder.pid)); choosing another one"
+    /// Removes a run's directory, and comes back while the disk refuses.
+    func removeDirectory(ofRun runID: String, attempt: Int = 1) {
+        guard !directory.removeRun(runID) else { return }
+        dependencies.logger.debug("cannot remove a run's directory; it is tried again", metadata: ["run": "\(runID)"])
+        _ = schedule(after: Self.pause(beforeAttempt: attempt)) {
+            $0.removeDirectory(ofRun: runID, attempt: attempt + 1)
+        }
+    }
+
+    /// After the end of a run its port is free, unless somebody outside has taken it: then the next run gets another. A
+    /// port that the agent holds nobody can take.
+    private func leavePort(of run: Run, _ instance: ManagedInstance) -> String? {
+        if run.hasOwnNetwork {
+            dependencies.portHolder.close(instanceID: instance.id)
+            return nil
+        }
+        let port = run.record.port
+        guard let holder = TCPSockets.listening(ofProcess: getpid()).holder(ofPort: port) else { return nil }
         ports.release(owner: instance.id)
-        report(instance, [event(.warning, instance, message)])
+        return "port \(port) is now held by \(holder.name) (pid \(holder.pid)); choosing another one"
     }
 
     // MARK: The report
 
     private func exitReport(
-        of run: Run, instance: ManagedInstance, initStatus: ProcessHandle.ExitStatus?
+        of run: Run, instance: ManagedInstance, _ statistics: RunStatistics?
     ) -> ExitReport {
         var report = ExitReport(at: .now, uptimeMs: Int64(run.uptime.inSeconds * 1000))
         report.requested = instance.machine.endIsRequested
         report.startFailure = run.startFailure
-        if run.startFailure == nil { fillStatus(of: &report, run, initStatus) }
-        do {
-            let statistics = try run.cgroup.statistics()
+        if run.startFailure == nil { fillStatus(of: &report, run) }
+        if let statistics {
             report.cpuMs = Int64(statistics.cpu.usage.inSeconds * 1000)
             report.peakMemoryBytes = statistics.memoryPeakBytes ?? report.peakMemoryBytes
             report.oomKilled = (statistics.outOfMemoryKills ?? 0) > 0
-        } catch {
-            dependencies.logger.error("cannot read a run's statistics", metadata: ["error": "\(error)"])
+            report.pidsPeak = statistics.processesPeak
+            if run.assignment.spec.limits.cpu != nil, let throttling = statistics.cpu.throttling {
+                report.throttledMs = Int64(throttling.throttled.inSeconds * 1000)
+            }
+            report.pressure = ExitPressure(statistics.pressure)
         }
+        report.memoryLimitBytes = run.assignment.spec.limits.memoryBytes
+        report.memoryLimitReachedAt = run.record.memoryLimitReachedAt
+        report.hang = run.hang
         report.lastLines = lastLines(of: run)
         report.reason =
             ExitNarrative(
                 report: report, stopSignal: run.stopSignal, graceExpired: run.graceExpired,
                 graceSeconds: run.assignment.spec.stopGraceSeconds, unhealthyReason: run.unhealthyReason,
-                memoryLimitBytes: run.assignment.spec.limits.memoryBytes, lastErrorLine: report.lastLines.last
+                countsOutOfMemoryKills: statistics?.outOfMemoryKills != nil, lastErrorLine: report.lastLines.last
             ).sentence
         return report
     }
 
     /// The app's own end from the record that `paas-init` wrote. Without one `paas-init` itself was killed, and its
     /// status is all there is.
-    private func fillStatus(of report: inout ExitReport, _ run: Run, _ initStatus: ProcessHandle.ExitStatus?) {
-        if let bytes = ProcFS.bytes(of: directory.exitRecord(ofRun: run.id)), let record = ExitRecord(bytes: bytes) {
+    private func fillStatus(of report: inout ExitReport, _ run: Run) {
+        if let record = exitRecord(of: run) {
             switch record.outcome {
             case .exited(let code): report.code = Int(code)
             case .signaled(let signal, let coreDumped):
@@ -176,12 +299,41 @@ extension Supervisor {
             report.uptimeMs = Int64(record.uptime.inSeconds * 1000)
             return
         }
-        switch initStatus {
+        switch run.initStatus {
         case .exited(let code): report.code = Int(code)
         case .signaled(let signal, let coreDumped):
             report.signal = SignalName.name(of: signal)
             report.coreDumped = coreDumped
         case .unknown, nil: break
         }
+    }
+
+    /// What `paas-init` wrote at the end of the app; nil while the app runs, or when `paas-init` was killed.
+    ///
+    /// It stands in the FIFO, for which no descriptor has to be had, and in a file, which outlives `paas-init`.
+    func exitRecord(of run: Run) -> ExitRecord? {
+        if run.exitRecord == nil {
+            run.exitRecord =
+                recordInFIFO(of: run) ?? ProcFS.bytes(of: directory.exitRecord(ofRun: run.id)).flatMap(ExitRecord.init)
+        }
+        return run.exitRecord
+    }
+
+    private func recordInFIFO(of run: Run) -> ExitRecord? {
+        withUnsafeTemporaryAllocation(byteCount: ExitRecord.byteCount, alignment: 8) { buffer in
+            guard let count = try? captureTools.peek.peek(run.ended.value, into: buffer) else { return nil }
+            return ExitRecord(bytes: Array(buffer[..<count]))
+        }
+    }
+}
+
+extension ExitPressure {
+    /// The figures of the last ten seconds; nil where the kernel has none at all.
+    fileprivate init?(_ pressures: Pressures) {
+        guard pressures.cpu != nil || pressures.memory != nil || pressures.io != nil else { return nil }
+        self.init(
+            cpuSome: pressures.cpu?.some.average10, memorySome: pressures.memory?.some.average10,
+            memoryFull: pressures.memory?.full?.average10, ioSome: pressures.io?.some.average10,
+            ioFull: pressures.io?.full?.average10)
     }
 }

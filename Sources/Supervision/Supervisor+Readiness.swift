@@ -49,7 +49,7 @@ extension Supervisor {
     private func listening(_ run: Run) -> Listening {
         let slot = run.assignment.slot
         let port = run.record.port
-        let sockets = ListeningSockets(ofProcess: run.process?.value.pid ?? getpid())
+        let sockets = TCPSockets.listening(ofProcess: run.process?.value.pid ?? getpid())
         let own = sockets.sockets(heldBy: (try? run.cgroup.processIDs()) ?? [])
         if own.contains(where: { $0.port == port && $0.isReachableOnLoopback }) { return .onItsPort }
         if own.contains(where: { $0.port == port }) {
@@ -69,7 +69,7 @@ extension Supervisor {
 
     func startTimedOut(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run, instance.machine.state == .starting else { return }
-        let seconds = configuration.startTimeout.shortText
+        let seconds = lifecycle(of: instance).startTimeout.shortText
         run.unhealthyReason = "was not ready within \(seconds): \(instance.reason ?? "no reason known")"
         feed(.unhealthy, to: instance, note: run.unhealthyReason)
     }
@@ -79,8 +79,9 @@ extension Supervisor {
     private func probeHealth(_ run: Run, path: String, of instance: ManagedInstance) {
         Task {
             let failure = await dependencies.prober.failure(
-                port: run.record.port, path: path, timeout: Defaults.probeTimeout)
-            guard instance.run === run, !run.isEnding else { return }
+                instanceID: instance.id, port: run.record.port, path: path,
+                timeout: lifecycle(of: instance).healthTimeout)
+            guard instance.run === run, !run.isEnding, !hasLeft else { return }
             switch (instance.machine.state, failure) {
             case (.starting, nil): becameReady(run, of: instance)
             case (.starting, let failure?):
@@ -90,7 +91,7 @@ extension Supervisor {
                 watchHealth(run, of: instance)
             case (.running, let failure?):
                 run.failedProbes += 1
-                if run.failedProbes >= Defaults.probeFailures {
+                if run.failedProbes >= lifecycle(of: instance).healthFailures {
                     run.unhealthyReason = "failed its health check \(path) \(run.failedProbes) times: it \(failure)"
                     feed(.unhealthy, to: instance, note: run.unhealthyReason)
                 } else {
@@ -105,7 +106,7 @@ extension Supervisor {
     /// and listens is healthy, and its end is an event.
     func watchHealth(_ run: Run, of instance: ManagedInstance) {
         guard let path = run.assignment.spec.healthPath else { return }
-        run.timers[.probe] = schedule(after: Defaults.probeInterval) { supervisor in
+        run.timers[.probe] = schedule(after: lifecycle(of: instance).healthInterval) { supervisor in
             guard instance.run === run, instance.machine.state == .running else { return }
             supervisor.probeHealth(run, path: path, of: instance)
         }

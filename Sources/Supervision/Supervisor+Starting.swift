@@ -10,6 +10,7 @@ internal import Sandbox
 extension Supervisor {
     /// Starts a run: brings the bundle first when there is one.
     func start(_ instance: ManagedInstance) {
+        guard !hasLeft else { return }
         instance.startNumber += 1
         guard let bundle = instance.assignment.spec.bundle else {
             return launch(instance, appDirectory: directory.empty)
@@ -33,7 +34,7 @@ extension Supervisor {
     }
 
     /// Unpacks a bundle once, however many instances wait for it.
-    private func unpack(_ bundle: String, into path: String, ofApp appID: String) async throws {
+    func unpack(_ bundle: String, into path: String, ofApp appID: String) async throws {
         if let running = unpacking[path] { return try await running.value }
         let userID = try users.userID(ofApp: appID)
         try StateDirectory.makeDirectory(directory.bundles(ofApp: appID))
@@ -47,12 +48,18 @@ extension Supervisor {
     /// Removes the bundles of an app that none of its instances uses any more.
     func removeUnusedBundles(ofApp appID: String) {
         let used = Set(
-            instances.values.filter { $0.assignment.appID == appID }.compactMap(\.assignment.spec.bundle))
+            instances.values.filter { $0.assignment.appID == appID }.compactMap(\.assignment.spec.bundle)
+        ).union(sessions.values.filter { $0.appID == appID }.compactMap(\.bundle))
         // What is being unpacked has the bundle's name with something behind it.
-        directory.removeBundles(ofApp: appID) { !used.contains(String($0.prefix(64))) }
+        directory.removeBundles(ofApp: appID) { name in
+            let bundle = String(name.prefix(64))
+            return !used.contains(bundle) && unpacking[directory.bundle(bundle, ofApp: appID)] == nil
+        }
     }
 
     private func launch(_ instance: ManagedInstance, appDirectory: String) {
+        // A bundle may come after another agent has taken over.
+        guard !hasLeft else { return }
         do {
             try spawn(instance, appDirectory: appDirectory)
         } catch let error as SupervisionError {
@@ -79,13 +86,14 @@ extension Supervisor {
 
     private func spawn(_ instance: ManagedInstance, appDirectory: String) throws {
         let assignment = instance.assignment
-        let port = try allocatePort(for: instance)
+        let network = try dependencies.planner.network(of: assignment.spec)
+        let port = try takePort(for: instance, network: network)
         let userID = try users.userID(ofApp: assignment.appID)
         try directory.prepareData(ofApp: assignment.appID, userID: userID)
-        let plan = try dependencies.planner.plan(
+        var plan = try dependencies.planner.plan(
             assignment: assignment, port: Int(port), userID: userID,
             directories: AppDirectories(app: appDirectory, data: directory.data(ofApp: assignment.appID)))
-        let planDescriptor = try OwnedDescriptor.sealedMemory(name: "paas-plan", bytes: plan.encoded())
+        plan.lingers = true
 
         let runID = Self.makeRunID()
         var undo = StartUndo(directory: directory, runID: runID)
@@ -96,63 +104,69 @@ extension Supervisor {
 
         var record = RunRecord(
             runID: runID, cgroup: cgroup.path, cgroupInode: cgroup.inode, process: nil, appPID: nil, port: port,
-            startedAt: .now, startedMonotonic: MonotonicInstant.now.nanoseconds, ready: false, stopRequested: false)
+            network: network, startedAt: .now, startedMonotonic: MonotonicInstant.now.nanoseconds, ready: false,
+            stopRequested: false, bootID: ProcFS.bootID)
         // On disk before the process exists: an agent that dies in between is followed by one that looks into the
         // cgroup for it.
         try saveStart(of: record, for: instance)
 
-        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
         let outReader = try OwnedDescriptor.open(directory.stdout(ofRun: runID), O_RDONLY | O_NONBLOCK)
         let errReader = try OwnedDescriptor.open(directory.stderr(ofRun: runID), O_RDONLY | O_NONBLOCK)
         let outWriter = try OwnedDescriptor.open(directory.stdout(ofRun: runID), O_RDWR)
         let errWriter = try OwnedDescriptor.open(directory.stderr(ofRun: runID), O_RDWR)
+        let endedReader = try OwnedDescriptor.open(directory.ended(ofRun: runID), O_RDONLY | O_NONBLOCK)
+        let endedWriter = try OwnedDescriptor.open(directory.ended(ofRun: runID), O_RDWR)
         let exitRecord = try OwnedDescriptor.open(directory.exitRecord(ofRun: runID), O_WRONLY | O_CREAT)
-        var failurePipe = try Pipe()
-        let process = try Spawner.spawn(
-            Spawner.Request(
-                path: configuration.initPath, arguments: ["paas-init"],
-                newPIDNamespace: plan.namespaces.contains(.pid)),
-            descriptors: [
-                null.rawValue, outWriter.rawValue, errWriter.rawValue, planDescriptor.rawValue,
-                failurePipe.writer?.rawValue ?? -1, exitRecord.rawValue,
-            ], cgroup: cgroup.descriptor)
-        failurePipe.closeWriter()
+        // Only paas-init keeps it: it is there for this agent and for the next.
+        let connector =
+            network == .host
+            ? nil : Shared(try MessageSocket.listen(at: directory.connector(ofRun: runID)))
+        let egress = network == .egress ? Shared(try SocketPair()) : nil
+        let started = try InitStart(
+            path: configuration.initPath, plan: plan,
+            descriptors: InitStart.Descriptors(
+                stdout: outWriter.rawValue, stderr: errWriter.rawValue, exitRecord: exitRecord.rawValue,
+                connector: connector?.value.descriptor.rawValue, egress: egress?.value.first.rawValue,
+                ended: endedWriter.rawValue),
+            cgroup: cgroup.descriptor)
         undo.disarm()
 
-        record.process = ProcessIdentity.current(of: process.pid)
+        record.process = ProcessIdentity.current(of: started.process.value.pid)
         let run = Run(
-            record: record, assignment: assignment, process: Shared(process), cgroup: cgroup,
-            stdout: Shared(outReader), stderr: Shared(errReader),
-            startFailureReader: Shared(failurePipe.takeReader()))
+            record: record, assignment: assignment, process: started.process, cgroup: cgroup,
+            stdout: Shared(outReader), stderr: Shared(errReader), ended: Shared(endedReader),
+            capture: makeCapture(of: assignment, runID: runID), startFailureReader: started.failure)
         instance.run = run
         instance.reason = "waiting for the process to start"
         save(instance)
-        try watch(run, of: instance)
-        run.timers[.startTimeout] = schedule(after: configuration.startTimeout) { supervisor in
+        openNetwork(of: run)
+        do {
+            try watch(run, of: instance)
+        } catch {
+            // Nobody would see its end, so it must not live.
+            abandon(run, of: instance)
+            throw error
+        }
+        if let egress { startEgress(of: run, link: egress.value.second) }
+        run.timers[.startTimeout] = schedule(after: lifecycle(of: instance).startTimeout) { supervisor in
             supervisor.startTimedOut(run, of: instance)
         }
     }
 
-    private func allocatePort(for instance: ManagedInstance) throws -> UInt16 {
-        let listening = ListeningSockets(ofProcess: getpid())
-        let range = configuration.portRange
-        guard let port = ports.allocate(owner: instance.id, isFree: { !listening.contains(port: $0) }) else {
-            throw SupervisionError(
-                "no port between \(range.lowerBound) and \(range.upperBound) is free; give the agent a larger "
-                    + "--port-range", isPermanent: false)
-        }
-        return port
-    }
-
     private func makeRunDirectory(_ runID: String, userID: UInt32) throws {
         try StateDirectory.makeDirectory(directory.run(runID))
+        try Self.makeFIFO(directory.ended(ofRun: runID))
         for path in [directory.stdout(ofRun: runID), directory.stderr(ofRun: runID)] {
-            guard mkfifo(path, 0o600) == 0 else { throw SystemError(operation: "mkfifo", path: path, errno: errno) }
+            try Self.makeFIFO(path)
             // An app may open /dev/stdout again; the FIFO's owner must then be the app's uid.
             guard chown(path, userID, userID) == 0 else {
                 throw SystemError(operation: "chown", path: path, errno: errno)
             }
         }
+    }
+
+    private static func makeFIFO(_ path: String) throws(SystemError) {
+        guard mkfifo(path, 0o600) == 0 else { throw SystemError(operation: "mkfifo", path: path, errno: errno) }
     }
 
     private func saveStart(of record: RunRecord, for instance: ManagedInstance) throws {
@@ -161,22 +175,22 @@ extension Supervisor {
         try directory.save(whole)
     }
 
-    private static func makeRunID() -> String {
+    static func makeRunID() -> String {
         "r-" + String(Timestamp.now.microseconds, radix: 36) + String(UInt16.random(in: .min ... .max), radix: 36)
     }
 
     // MARK: Watching
 
     /// Registers everything of a run that the loop waits for. The same for a spawned and an adopted run.
-    func watch(_ run: Run, of instance: ManagedInstance) throws(SystemError) {
+    func watch(_ run: Run, of instance: ManagedInstance) throws {
+        try watchMemoryLimit(run, of: instance)
         if let process = run.process {
             run.registrations.append(
                 try register(process.value.pidfd, for: .readable) { $0.processEnded(run, of: instance) })
         }
-        run.registrations.append(
-            try register(run.stdout.value, for: .readable) { $0.capture(run, .stdout, of: instance) })
-        run.registrations.append(
-            try register(run.stderr.value, for: .readable) { $0.capture(run, .stderr, of: instance) })
+        applyLogRules(of: instance)
+        try watchOutput(of: run, instance)
+        run.endedRegistration = try register(run.ended.value, for: .readable) { $0.appEnded(run, of: instance) }
         if let reader = run.startFailureReader {
             run.startFailureRegistration = try register(reader.value, for: .readable) {
                 $0.readStartFailure(of: run, instance: instance)
@@ -184,18 +198,34 @@ extension Supervisor {
         }
     }
 
+    /// Takes everything of a run out of the loop, but its timers.
+    func unwatch(_ run: Run) {
+        for registration in run.registrations { loop.cancel(registration) }
+        run.registrations.removeAll()
+        unwatchOutput(of: run)
+        for registration in [run.endedRegistration, run.startFailureRegistration].compactMap({ $0 }) {
+            loop.cancel(registration)
+        }
+        run.endedRegistration = nil
+        run.startFailureRegistration = nil
+        stopWatchingMemory(run)
+    }
+
     /// The pipe closed: the app runs. Or `paas-init` told why it does not; its own end follows.
     func readStartFailure(of run: Run, instance: ManagedInstance) {
-        guard let reader = run.startFailureReader, let count = (try? reader.value.read(into: readBuffer)) ?? nil
-        else { return }
+        guard let reader = run.startFailureReader else { return }
+        var message = [UInt8](repeating: 0, count: StartFailure.byteCount)
+        guard let count = (try? message.withUnsafeMutableBytes { try reader.value.read(into: $0) }) ?? nil else {
+            return
+        }
         if let registration = run.startFailureRegistration { loop.cancel(registration) }
         run.startFailureRegistration = nil
         run.startFailureReader = nil
         if count == 0 { return appStarted(run, of: instance) }
-        let bytes = Array(UnsafeRawBufferPointer(rebasing: readBuffer[..<count]))
         do {
-            let failure = try StartFailure(bytes: bytes)
+            let failure = try StartFailure(bytes: Array(message[..<count]))
             run.startFailure = failure.description
+            if failure.stage == .egress { run.startFailure? += run.egressFailure ?? egressLastWords(ofRun: run.id) }
             run.startFailureIsPermanent = failure.isPermanent
         } catch {
             run.startFailure = "\(error)"
@@ -204,13 +234,28 @@ extension Supervisor {
     }
 
     private func appStarted(_ run: Run, of instance: ManagedInstance) {
+        watchEgress(of: run, instance)
         run.record.appPID = run.process.flatMap { ProcFS.children(of: $0.value.pid).first }
+        exemptFromOutOfMemoryKills(run)
         instance.reason = "waiting for PORT \(run.record.port) to be listened on by \(instance.assignment.slot)"
         save(instance)
         let pid = run.record.appPID.map { ", pid \($0)" } ?? ""
         systemLine("started \(run.assignment.release)\(pid), PORT \(run.record.port)", of: instance)
         report(instance)
         probe(run, of: instance)
+    }
+}
+
+extension Supervisor {
+    /// `paas-init` shall outlive its app when that runs out of memory: it knows how the app ended. It is our child and not
+    /// waited for, so the number is its own. Without CAP_SYS_RESOURCE it stays as it is, and its end is all there is.
+    private func exemptFromOutOfMemoryKills(_ run: Run) {
+        guard let pid = run.process?.value.pid else { return }
+        do {
+            try ProcFS.setOutOfMemoryScoreAdjustment(of: pid, to: -1_000)
+        } catch {
+            dependencies.logger.debug("paas-init is not exempt from OOM kills", metadata: ["error": "\(error)"])
+        }
     }
 }
 
@@ -231,6 +276,6 @@ private struct StartUndo: ~Copyable {
     deinit {
         guard armed else { return }
         try? cgroup?.remove()
-        directory.removeRun(runID)
+        _ = directory.removeRun(runID)
     }
 }

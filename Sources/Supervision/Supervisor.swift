@@ -23,6 +23,8 @@ public actor Supervisor {
         public var logs: LogStore
         /// Takes routes.
         public var routes: any RouteSink
+        /// Keeps the ports of apps in a network of their own.
+        public var portHolder: any PortHolder
         /// Brings bundles.
         public var bundles: any BundleProvider
         /// Asks health paths.
@@ -35,12 +37,14 @@ public actor Supervisor {
         /// Gathers them.
         public init(
             cgroups: CgroupTree, planner: SandboxPlanner, logs: LogStore, routes: any RouteSink,
-            bundles: any BundleProvider, prober: any HealthProber, outbox: Outbox, logger: Logger
+            portHolder: any PortHolder, bundles: any BundleProvider, prober: any HealthProber, outbox: Outbox,
+            logger: Logger
         ) {
             self.cgroups = cgroups
             self.planner = planner
             self.logs = logs
             self.routes = routes
+            self.portHolder = portHolder
             self.bundles = bundles
             self.prober = prober
             self.outbox = outbox
@@ -60,13 +64,31 @@ public actor Supervisor {
     var endWaiters: [CheckedContinuation<Void, Never>] = []
     /// Bundles that are on their way, by the directory they go to.
     var unpacking: [String: Task<Void, any Error>] = [:]
+    /// Commands that people run beside apps, by id.
+    var sessions: [String: CommandSession] = [:]
     var logWriters: [String: AppLogWriter] = [:]
+    /// What ended runs used, for metrics.
+    var ledger = RunLedger()
+    /// When lines of an app's log are too old.
+    var logExpiries: [String: EventLoop.Timer] = [:]
     var ports: PortAllocator
     var users: UserIDAllocator
-    /// One buffer for all reads of this thread; as long-lived as the process.
-    let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    let captureTools: RunCapture.Tools
+    var clock: ClockWatch
+    /// Another agent has the apps; see ``leave()``.
+    var hasLeft = false
+    /// Set while the disk refuses the state of instances; tries again.
+    var stateRetry: EventLoop.Timer?
+    /// ``restore(stopping:)`` is under way.
+    var isRestoring = false
+    /// Instances that an earlier agent had running and that this one starts, a few at a time.
+    var startQueue: [ManagedInstance] = []
+    /// Those of the queue whose start is under way, with the time after which the next one no longer waits for them.
+    var queuedStarts: [String: EventLoop.Timer] = [:]
+    /// Captures of earlier agents' runs, during ``restore(stopping:)``.
+    var preparedCaptures: [String: RunCapture] = [:]
 
-    /// Opens the state directory; nothing runs before ``restore()``.
+    /// Opens the state directory; nothing runs before ``restore(stopping:)``.
     ///
     /// - Throws: `SystemError`, or an error of a damaged state file.
     public init(configuration: SupervisorConfiguration, dependencies: Dependencies, loop: EventLoop) throws {
@@ -74,6 +96,8 @@ public actor Supervisor {
         self.dependencies = dependencies
         self.loop = loop
         directory = try StateDirectory(root: configuration.stateDirectory)
+        captureTools = try RunCapture.Tools()
+        clock = try ClockWatch()
         ports = PortAllocator(range: configuration.portRange)
         users = try UserIDAllocator(directory: directory, range: UserIDs.range)
     }
@@ -89,6 +113,7 @@ public actor Supervisor {
     ///
     /// - Parameter note: the sentence for the event that people see.
     func feed(_ event: InstanceMachine.Event, to instance: ManagedInstance, note: String? = nil) {
+        guard !hasLeft else { return }
         instance.waitingEvents.append((event, note))
         guard instance.waitingEvents.count == 1 else { return }
         while let (event, note) = instance.waitingEvents.first {
@@ -102,13 +127,22 @@ public actor Supervisor {
         let actions = instance.machine.handle(event)
         guard instance.machine != before || !actions.isEmpty else { return }
         if instance.machine.state != before.state { instance.since = .now }
+        if instance.machine.restarts > before.restarts { ledger.restarted(instance.assignment) }
         instance.reason = note ?? instance.reason
         if instance.machine.state == .running || instance.machine.state == .stopped { instance.reason = nil }
-        save(instance)
-        for action in actions where action != .forget { perform(action, for: instance) }
+        for case .pause(let failures, let wasReady) in actions {
+            choosePause(instance, failures: failures, wasReady: wasReady)
+        }
+        // Written down and reported first: what is done after that may be undone by nobody.
         if instance.machine.state != before.state {
             announce(instance, from: before, note: note)
+        } else {
+            save(instance)
+        }
+        for action in actions where action != .forget { perform(action, for: instance) }
+        if instance.machine.state != before.state {
             publishRoute(ofApp: instance.app)
+            if before.state == .starting { startIsOver(instance) }
         }
         // Last: what is forgotten cannot be reported any more.
         if actions.contains(.forget) { forget(instance) }
@@ -116,27 +150,35 @@ public actor Supervisor {
 
     private func perform(_ action: InstanceMachine.Action, for instance: ManagedInstance) {
         switch action {
-        case .start: start(instance)
-        case .openRoute: publishRoute(ofApp: instance.app)
+        case .start: isRestoring ? startLater(instance) : start(instance)
+        case .openRoute, .closeRoute: publishRoute(ofApp: instance.app)
+        case .examineAndKill: examineAndKill(instance)
         case .closeRouteAndDrain: closeRouteAndDrain(instance)
         case .signalStop: signalStop(instance)
         case .kill: kill(instance)
-        case .pause(let failures, let wasReady): pause(instance, failures: failures, wasReady: wasReady)
+        case .pause: pause(instance)
         case .cancelPause: cancelPause(instance)
-        case .release: ports.release(owner: instance.id)
+        case .release: releasePort(of: instance)
         case .forget: break
         }
     }
 
-    private func pause(_ instance: ManagedInstance, failures: Int, wasReady: Bool) {
-        let delay = configuration.backoff.delay(
+    func lifecycle(of instance: ManagedInstance) -> Lifecycle {
+        Lifecycle(instance.assignment.spec, configuration)
+    }
+
+    private func choosePause(_ instance: ManagedInstance, failures: Int, wasReady: Bool) {
+        let delay = lifecycle(of: instance).backoff.delay(
             failures: failures, wasReady: wasReady, jitter: Double.random(in: 0..<1))
-        if delay == .zero {
-            instance.reason = "starting again at once"
-        } else {
-            instance.reason = "starting again in \(delay.shortText), after \(failures) failed in a row"
-            systemLine("starting again in \(delay.shortText)", of: instance)
-        }
+        instance.nextPause = delay
+        instance.reason =
+            delay == .zero
+            ? "starting again at once" : "starting again in \(delay.shortText), after \(failures) failed in a row"
+    }
+
+    private func pause(_ instance: ManagedInstance) {
+        let delay = instance.nextPause
+        if delay != .zero { systemLine("starting again in \(delay.shortText)", of: instance) }
         cancelPause(instance)
         instance.pauseTimer = schedule(after: delay) { supervisor in
             instance.pauseTimer = nil
@@ -144,7 +186,7 @@ public actor Supervisor {
         }
     }
 
-    private func cancelPause(_ instance: ManagedInstance) {
+    func cancelPause(_ instance: ManagedInstance) {
         if let timer = instance.pauseTimer { loop.cancel(timer) }
         instance.pauseTimer = nil
     }
@@ -174,24 +216,31 @@ public actor Supervisor {
 
     // MARK: Telling others
 
-    /// Writes an instance down. A failure is told and survived: the app runs on, only adoption would not know it.
+    /// Writes an instance down, as long as it is not forgotten. A failure is told and survived: the app runs on, only
+    /// adoption would not know it.
     func save(_ instance: ManagedInstance) {
-        guard instance.machine.state != .removed else { return }
+        guard instances[instance.id] === instance, !hasLeft else { return }
         do {
             try directory.save(instance.record)
         } catch {
-            dependencies.logger.error(
-                "cannot write the state of an instance; a restart of the agent would lose it",
-                metadata: ["instance": "\(instance.app)/\(instance.assignment.slot)", "error": "\(error)"])
+            stateIsNotWritten(because: error)
         }
     }
 
-    /// Puts a status with its events into the outbox.
+    /// Reports a status with its events: writes it down with the instance, then puts it into the outbox.
     func report(_ instance: ManagedInstance, _ events: [Event] = []) {
+        let report = dependencies.outbox.makeReport(status: instance.status, events: events)
+        instance.lastReport = report
+        save(instance)
+        handIn(report)
+    }
+
+    func handIn(_ report: AgentReport) {
         do {
-            try dependencies.outbox.add(status: instance.status, events: events)
+            try dependencies.outbox.add(report)
         } catch {
-            dependencies.logger.error("cannot write a report", metadata: ["error": "\(error)"])
+            dependencies.logger.error(
+                "cannot write a report; it waits in memory until the disk takes it", metadata: ["error": "\(error)"])
         }
     }
 
@@ -237,10 +286,12 @@ public actor Supervisor {
     /// Tells the router where requests for an app go now.
     func publishRoute(ofApp app: AppName) {
         let members = instances.values.filter { $0.app == app }.sorted { $0.assignment.slot < $1.assignment.slot }
-        guard !members.isEmpty else { return dependencies.routes.setRoute(nil, app: app) }
+        guard let appID = members.first?.assignment.appID else { return dependencies.routes.setRoute(nil, app: app) }
         let endpoints = members.compactMap { member -> AppRoute.Endpoint? in
             guard member.machine.state == .running, let run = member.run else { return nil }
-            return AppRoute.Endpoint(instanceID: member.id, port: run.record.port)
+            return AppRoute.Endpoint(
+                instanceID: member.id, port: run.record.port, instance: member.assignment.slot,
+                release: run.assignment.release)
         }
         let state: AppRoute.State
         if !endpoints.isEmpty {
@@ -253,6 +304,6 @@ public actor Supervisor {
         } else {
             state = .stopped
         }
-        dependencies.routes.setRoute(AppRoute(state: state, endpoints: endpoints), app: app)
+        dependencies.routes.setRoute(AppRoute(appID: appID, state: state, endpoints: endpoints), app: app)
     }
 }

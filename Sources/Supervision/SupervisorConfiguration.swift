@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import AppLogs
 public import PaaSModel
 
 /// Settings of the supervisor.
@@ -10,14 +11,8 @@ public struct SupervisorConfiguration: Sendable {
     public var initPath: String
     /// Ports for apps.
     public var portRange: ClosedRange<UInt16>
-    /// Pause before restarts.
-    public var backoff = Backoff()
-    /// Time a run has to become ready.
-    public var startTimeout = Defaults.deployTimeout
-    /// Longest wait for requests in flight before a stop signal.
-    public var drainLimit = Defaults.drain
-    /// A run that lasted this long resets the back-off.
-    public var healthyAfter = Defaults.healthyAfter
+    /// What differs from the contract's defaults for every app that does not say otherwise.
+    public var defaults = LifecycleRules()
 
     /// Creates settings with the contract's defaults.
     public init(
@@ -26,5 +21,48 @@ public struct SupervisorConfiguration: Sendable {
         self.stateDirectory = stateDirectory
         self.initPath = initPath
         self.portRange = portRange
+    }
+}
+
+/// How one instance is started, watched, restarted and stopped: its release's rules, the node's defaults, the contract's.
+struct Lifecycle {
+    private let rules: LifecycleRules
+
+    init(_ spec: ReleaseSpec, _ configuration: SupervisorConfiguration) {
+        rules = configuration.defaults.merged(with: spec.lifecycle)
+    }
+
+    var backoff: Backoff {
+        Backoff(
+            base: seconds(rules.backoffSeconds, Defaults.backoffBase),
+            cap: seconds(rules.backoffMaxSeconds, Defaults.backoffCap))
+    }
+    var startTimeout: Duration { seconds(rules.startTimeoutSeconds, Defaults.deployTimeout) }
+    var healthyAfter: Duration { seconds(rules.healthyAfterSeconds, Defaults.healthyAfter) }
+    var drain: Duration { seconds(rules.drainSeconds, Defaults.drain) }
+    var healthInterval: Duration { seconds(rules.healthIntervalSeconds, Defaults.probeInterval) }
+    var healthTimeout: Duration { seconds(rules.healthTimeoutSeconds, Defaults.probeTimeout) }
+    var healthFailures: Int { rules.healthFailures ?? Defaults.probeFailures }
+
+    /// Where its lines are sent to; nil is nowhere.
+    var logDrain: LogDrainAddress? { rules.logDrain.flatMap { LogDrainAddress($0) } }
+    var log: LogRules {
+        LogRules(
+            sizeBytes: rules.logSizeBytes, keepSeconds: rules.logKeepSeconds, flood: rules.logFlood,
+            rate: rules.logRateBytesPerSecond)
+    }
+
+    /// The exit code means that the app has done what it was to do.
+    func isSuccess(_ code: Int?) -> Bool {
+        code.map { (rules.successExitCodes ?? [0]).contains($0) } ?? false
+    }
+
+    /// The exit code means that starting it again is of no use.
+    func forbidsRestart(_ code: Int?) -> Bool {
+        code.map { (rules.noRestartExitCodes ?? []).contains($0) } ?? false
+    }
+
+    private func seconds(_ seconds: Double?, _ otherwise: Duration) -> Duration {
+        seconds.map { .seconds($0) } ?? otherwise
     }
 }

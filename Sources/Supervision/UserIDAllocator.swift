@@ -42,7 +42,7 @@ struct UserIDAllocator {
             if taken.contains(candidate) { continue }
             var changed = contents
             changed.byApp[appID] = candidate
-            try directory.save(changed, to: path)
+            try directory.save(changed, to: path, sync: true)
             contents = changed
             return candidate
         }
@@ -55,7 +55,7 @@ struct UserIDAllocator {
     mutating func release(appID: String) throws {
         var changed = contents
         guard changed.byApp.removeValue(forKey: appID) != nil else { return }
-        try directory.save(changed, to: path)
+        try directory.save(changed, to: path, sync: true)
         contents = changed
     }
 }

@@ -9,16 +9,31 @@ import Logging
 import NIOCore
 import PaaSModel
 import ServiceLifecycle
+import Supervision
 
-/// What the agent answers on its Unix socket: the logs of its apps. The control plane passes it through.
+/// What the agent answers on its Unix socket: the logs of its apps, what they use, what is in force for them, and commands
+/// that people run beside them. The control plane passes it through.
 ///
 /// The socket is 0600 in a 0700 directory; whoever can open it is the agent's own user.
 struct AgentAPI {
     let logs: LogStore
+    let accessLogs: LogStore
+    let sampler: StatsSampler
+    let metrics: AgentMetrics
+    let sessions: SessionService
+    let inspect: @Sendable (String) async -> [InstanceInspection]
     let encoder: JSONEncoder
 
-    init(logs: LogStore) {
+    init(
+        logs: LogStore, accessLogs: LogStore, metrics: AgentMetrics, sessions: SessionService,
+        inspect: @escaping @Sendable (String) async -> [InstanceInspection]
+    ) {
         self.logs = logs
+        self.accessLogs = accessLogs
+        self.sampler = metrics.sampler
+        self.metrics = metrics
+        self.sessions = sessions
+        self.inspect = inspect
         encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
@@ -27,6 +42,26 @@ struct AgentAPI {
     func server(socket: String, eventLoopGroup: any EventLoopGroup, logger: Logger) throws -> any Service {
         let router = Router()
         router.get("/v1/apps/{app}/logs") { request, context in try serveLogs(request, context) }
+        router.post("/v1/sessions") { request, _ in try await sessions.serve(request) }
+        router.get("/v1/stats") { request, _ in try await serveStats(request, appID: nil) }
+        router.get("/v1/apps/{app}/stats") { request, context in
+            try await serveStats(request, appID: try context.parameters.require("app"))
+        }
+        router.get("/v1/metrics") { _, _ in
+            var body = ByteBuffer(bytes: try encoder.encode(await metrics.current()))
+            body.writeInteger(UInt8(ascii: "\n"))
+            return Response(
+                status: .ok, headers: [.contentType: "application/x-ndjson"], body: ResponseBody(byteBuffer: body))
+        }
+        router.get("/v1/apps/{app}/inspection") { _, context in
+            var body = ByteBuffer()
+            for instance in await inspect(try context.parameters.require("app")) {
+                body.writeBytes(try encoder.encode(instance))
+                body.writeInteger(UInt8(ascii: "\n"))
+            }
+            return Response(
+                status: .ok, headers: [.contentType: "application/x-ndjson"], body: ResponseBody(byteBuffer: body))
+        }
         let responder = router.buildResponder()
         return try HTTPServerBuilder.http1().buildServer(
             configuration: ServerConfiguration(address: .unixDomainSocket(path: socket)),
@@ -38,70 +73,13 @@ struct AgentAPI {
                 response = try await responder.respond(to: request, context: context)
             } catch let error as any HTTPResponseError {
                 response = try error.response(from: request, context: context)
+            } catch let problem as Problem {
+                response = Response(
+                    status: HTTPResponse.Status(code: problem.status),
+                    headers: [.contentType: "application/problem+json"],
+                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encoder.encode(problem))))
             }
             try await writer.write(response: response.head, body: response.body)
         }
-    }
-
-    private func serveLogs(_ request: Request, _ context: some RequestContext) throws -> Response {
-        let appID = try context.parameters.require("app")
-        let parameters = request.uri.queryParameters
-        let query = try Self.query(parameters)
-        let following = parameters["follow"] == "true"
-        let lines: LogLines
-        do {
-            lines = try logs.lines(query, of: appID, following: following)
-        } catch {
-            throw HTTPError(.badRequest, message: "\(error)")
-        }
-        let encoder = encoder
-        let body = ResponseBody { bodyWriter in
-            // Safe: the writer is used by this one closure, inside which all the waiting below happens.
-            nonisolated(unsafe) let writer = bodyWriter
-            try await cancelWhenGracefulShutdown {
-                // An idle follower learns of a client that left only by its closed connection.
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    var writer = writer
-                    var iterator = lines.makeAsyncIterator()
-                    while let batch = try await iterator.nextBatch() {
-                        var buffer = ByteBuffer()
-                        for line in batch {
-                            buffer.writeBytes(try encoder.encode(line))
-                            buffer.writeInteger(UInt8(ascii: "\n"))
-                        }
-                        try await writer.write(buffer)
-                    }
-                    try await writer.finish(nil)
-                }
-            }
-        }
-        return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: body)
-    }
-
-    private static func query(_ parameters: Parameters) throws -> LogQuery {
-        var query = LogQuery()
-        if let text = parameters["limit"] {
-            guard let limit = Int(text), limit >= 0 else {
-                throw HTTPError(.badRequest, message: "limit is not a number")
-            }
-            query.limit = limit
-        }
-        func time(_ name: Substring) throws -> Timestamp? {
-            guard let text = parameters[name] else { return nil }
-            guard let time = Timestamp(String(text)) else {
-                throw HTTPError(.badRequest, message: "\(name) is not an RFC 3339 time")
-            }
-            return time
-        }
-        query.since = try time("since")
-        query.until = try time("until")
-        if let text = parameters["stream"] {
-            guard let stream = LogLine.Stream(rawValue: String(text)) else {
-                throw HTTPError(.badRequest, message: "stream is not stdout, stderr or system")
-            }
-            query.stream = stream
-        }
-        query.release = parameters["release"].map(String.init)
-        return query
     }
 }

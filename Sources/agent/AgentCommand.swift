@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import LinuxSystem
 import PaaSModel
 import ProgramSupport
 
@@ -12,10 +13,11 @@ struct AgentCommand: AsyncParsableCommand {
         discussion: """
             The agent follows the assignments of the control plane (paasd) and goes on with what it knows while paasd is \
             away. SIGTERM and SIGINT end the agent and leave the apps running: the next agent takes them over. To stop \
-            the apps as well, run 'agent stop-apps' afterwards.
+            the apps as well, run 'agent stop-apps' afterwards. To upgrade, start the new agent with --replace: it takes the \
+            listening socket and the apps over, and the old one ends when its open requests are done.
             """,
         version: ProductVersion.current,
-        subcommands: [RunCommand.self, StopAppsCommand.self],
+        subcommands: [RunCommand.self, StopAppsCommand.self, TrySandboxCommand.self],
         defaultSubcommand: RunCommand.self)
 }
 
@@ -27,10 +29,21 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var options: AgentOptions
 
+    @Flag(
+        help: ArgumentHelp(
+            "Take the place of the agent that runs with this home, without a failed request; start as usual when none does."
+        ))
+    var replace = false
+
     func run() async throws {
+        // Before anything opens a descriptor: they begin at a fixed number.
+        let inherited = HandedSockets(ListeningSocket.inherited())
         let settings = try AgentSettings.resolve(common, options)
         settings.bootstrapLogging()
-        try await reportingFailure { try await AgentProgram(settings: settings).run() }
+        try await reportingFailure {
+            try settings.enterUserNamespace()
+            try await AgentProgram(settings: settings, replaces: replace, inherited: inherited).run()
+        }
     }
 }
 
@@ -41,7 +54,7 @@ struct StopAppsCommand: AsyncParsableCommand {
         abstract: "Stop every app that an agent of this home has left running.",
         discussion: """
             Waits for the agent to be gone first. Each app gets its stop signal and its grace, then it is killed. An app \
-            that should run is started again by the next agent that meets the control plane.
+            that should run is started again by the next agent.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -50,7 +63,17 @@ struct StopAppsCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try AgentSettings.resolve(common, options)
         settings.bootstrapLogging()
-        try await reportingFailure { try await StopAppsProgram(settings: settings).run() }
+        try await reportingFailure {
+            try settings.enterUserNamespace()
+            try await StopAppsProgram(settings: settings).run()
+        }
+    }
+}
+
+extension AgentSettings {
+    /// Goes on as root of a user namespace where an ordinary user has started the agent.
+    fileprivate func enterUserNamespace() throws {
+        try UserNamespace.enter(cgroupRoot: cgroupRoot ?? NodeRuntime.defaultCgroupRoot(of: home))
     }
 }
 

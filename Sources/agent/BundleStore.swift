@@ -3,6 +3,7 @@
 import Cgroups
 import FoundationEssentials
 import Glibc
+import LinuxSystem
 import PaaSClient
 import PaaSModel
 import Sandbox
@@ -13,6 +14,9 @@ import Supervision
 struct BundleStore: BundleProvider {
     /// Time and memory that unpacking may take.
     private static let timeLimit = Duration.seconds(300)
+
+    /// How long a control plane may be away before a start counts as failed.
+    private static let patience = Duration.seconds(600)
 
     let client: PaaSClient
     let planner: SandboxPlanner
@@ -26,7 +30,7 @@ struct BundleStore: BundleProvider {
             unlink(archive)
             try? FileManager.default.removeItem(atPath: attempt)
         }
-        try await client.downloadBundle(sha256, to: archive, maxBytes: Defaults.maxBundleBytes)
+        try await download(sha256, to: archive)
         guard chmod(archive, 0o444) == 0, mkdir(attempt, 0o755) == 0, chown(attempt, userID, userID) == 0 else {
             throw ProgramError("cannot prepare \(attempt): \(String(cString: strerror(errno)))")
         }
@@ -41,6 +45,21 @@ struct BundleStore: BundleProvider {
         }
         guard rename(attempt, directory) == 0 else {
             throw ProgramError("cannot move \(attempt) to \(directory): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Waits for a control plane that is away, as the assignments do: that is no failure of the app.
+    private func download(_ sha256: String, to archive: String) async throws {
+        var retry = Retry()
+        let start = MonotonicInstant.now
+        while true {
+            do {
+                return try await client.downloadBundle(sha256, to: archive, maxBytes: Defaults.maxBundleBytes)
+            } catch let error as ClientError where error.isTransient {
+                guard start.duration(to: .now) < Self.patience else { throw error }
+                await retry.pause()
+                try Task.checkCancellation()
+            }
         }
     }
 }

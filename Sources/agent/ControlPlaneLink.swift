@@ -12,13 +12,24 @@ struct ControlPlaneLink: Service {
     let client: PaaSClient
     let node: Node
     let supervisor: Supervisor
+    /// The node is another agent's then: following its assignments, or registering, would disturb that one.
+    let departure: Departure
     let logger: Logger
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { try await follow() }
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await follow() }
+                group.addTask { await departure.wait() }
+                _ = await group.next()
+                group.cancelAll()
+            }
+        }
+        // The end of a service would be the end of all.
+        try? await gracefulShutdown()
     }
 
-    private func follow() async throws {
+    private func follow() async {
         var retry = Retry()
         var revision: Int64?
         while !Task.isCancelled {

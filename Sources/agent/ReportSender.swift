@@ -30,7 +30,7 @@ struct ReportSender: Service {
             if reports.isEmpty { return }
             do {
                 let answer = try await client.report(node: node, ReportBatch(reports: reports))
-                outbox.acknowledge(upTo: answer.acknowledged)
+                outbox.acknowledge(reports.map(\.sequence).filter { $0 <= answer.acknowledged })
                 retry.reset()
             } catch {
                 if Task.isCancelled { return }

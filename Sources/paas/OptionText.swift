@@ -45,3 +45,4 @@ enum OptionText {
 extension RestartPolicy: ExpressibleByArgument {}
 extension NetworkMode: ExpressibleByArgument {}
 extension SandboxProfile: ExpressibleByArgument {}
+extension StopSignal: ExpressibleByArgument {}

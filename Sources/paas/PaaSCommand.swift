@@ -18,11 +18,14 @@ struct PaaSCommand: AsyncParsableCommand {
             EXIT CODES
               0 done   1 it failed   3 status: the app does not run   4 no such app
               64 wrong usage   69 control plane unreachable   77 not allowed   130 interrupted
+              run and exec: the command's own; 125 it could not be run, 126 not executable, 127 not found
             """,
         version: ProductVersion.current,
         subcommands: [
             DeployCommand.self, StatusCommand.self, LogsCommand.self, StartCommand.self, StopCommand.self,
             RestartCommand.self, DestroyCommand.self, ScaleCommand.self, ReleasesCommand.self, RollbackCommand.self,
-            EventsCommand.self,
+            RunCommand.self, ExecCommand.self, EnvCommand.self, SecretCommand.self, EventsCommand.self, TopCommand.self,
+            InspectCommand.self,
+            OpenCommand.self, DoctorCommand.self, ContextCommand.self, TokenCommand.self, CompletionCommand.self,
         ])
 }

@@ -32,7 +32,7 @@ import Testing
         lines.filter { line in
             query.since.map { line.time >= $0 } ?? true && query.until.map { line.time < $0 } ?? true
                 && query.stream.map { line.stream == $0 } ?? true && query.release.map { line.release == $0 } ?? true
-        }.suffix(query.limit)
+        }.suffix(query.limit ?? .max)
     }
 
     @Test func logWithoutFilesOrDirectoryIsEmpty() throws {
@@ -71,17 +71,28 @@ import Testing
         #expect(try reader.query(LogQuery(stream: .system)) == [])
     }
 
-    @Test(arguments: 1...8) func anyQueryGivesWhatAFullScanGives(seed: Int) throws {
+    /// Indexes that are whole, gone, and damaged.
+    @Test(arguments: 1...12) func anyQueryGivesWhatAFullScanGives(seed: Int) throws {
         var random = SeededGenerator(seed: UInt64(seed))
         let segmentBytes = [500, 20_000, 300_000, 10 << 20].randomElement(using: &random) ?? 500
         let lines = try fill(1500, segmentBytes: segmentBytes, padding: Int.random(in: 0...400, using: &random))
+        for segment in try directory.segments() where seed % 3 > 0 {
+            let index = String(segment.dropLast(4)) + ".idx"
+            guard Bool.random(using: &random), var bytes = try? directory.bytes(of: index), !bytes.isEmpty else {
+                continue
+            }
+            let place = Int.random(in: 0..<bytes.count, using: &random)
+            if seed % 3 == 1 { bytes.removeSubrange(place...) } else { bytes[place] ^= 0x10 }
+            try directory.write(bytes, to: index)
+        }
         func time() -> Timestamp? {
             Bool.random(using: &random)
                 ? nil : Timestamp.base.advanced(bySeconds: Double.random(in: -100...1600, using: &random))
         }
         for _ in 0..<60 {
             let query = LogQuery(
-                limit: Int.random(in: 0...1600, using: &random), since: time(), until: time(),
+                limit: Bool.random(using: &random) ? nil : Int.random(in: 0...1600, using: &random), since: time(),
+                until: time(),
                 stream: [nil, .stdout, .stderr].randomElement(using: &random) ?? nil,
                 release: [nil, "v1", "v2"].randomElement(using: &random) ?? nil)
             #expect(try reader.query(query) == expected(query, of: lines))
@@ -103,20 +114,48 @@ import Testing
         #expect(try reader.texts(LogQuery(limit: 300, since: .base.advanced(bySeconds: 123))) == Array(texts[123...]))
     }
 
-    @Test func searchByTimeReadsAFewBlocksOfALargeSegment() throws {
-        let lines = try fill(20_000, segmentBytes: 100 << 20, padding: 400)
-        let directory = SegmentDirectory(path: directory.path)
-        let file = try #require(try SegmentFile.open(1, in: directory))
-        let size = try file.size()
-        var block = [UInt8](repeating: 0, count: SegmentFile.blockBytes)
-        let before = file.blocksRead
-        let offset = try SegmentSearch.lowerBound(file, of: lines[12_345].time, end: size, block: &block)
-        #expect(size > 8 << 20)
-        #expect(file.blocksRead - before <= 12)
-        try SegmentSearch.forward(file, from: offset, to: size, block: &block) { line, _ in
-            #expect(LogRecord(line).map { LogLine($0) } == lines[12_345])
-            return false
+    /// Blocks that are read to find where a query's lines begin.
+    private func blocksRead(_ query: LogQuery) throws -> Int {
+        var locator = try LogLocator(
+            directory: SegmentDirectory(path: directory.path), query: query, filter: LogFilter(query), visibleEnd: .end)
+        var steps = 1
+        while try locator.step() == nil { steps += 1 }
+        return steps
+    }
+
+    @Test func indexLeadsPastWhatIsNotWanted() throws {
+        let writer = try AppLogWriter(directory: directory.path, segmentBytes: 2 << 20, segments: 100)
+        let line = String(repeating: ".", count: 400) + "\n"
+        for number in 0..<20_000 {
+            let isRare = number == 5_000
+            writer.append(
+                line, stream: isRare ? .stderr : .stdout,
+                from: number < 12_000 ? .web1 : LogSource(instanceID: "i-2", instance: "web.1", release: "v2"),
+                at: .base.advanced(bySeconds: Double(number)))
         }
+        #expect(try directory.segments().count >= 4)
+        let middle = Timestamp.base.advanced(bySeconds: 8_000)
+        for query in [
+            LogQuery(limit: 100), LogQuery(limit: 10_000), LogQuery(limit: nil, since: middle),
+            LogQuery(limit: 10, until: middle), LogQuery(limit: 1, stream: .stderr), LogQuery(limit: 10, release: "v1"),
+            LogQuery(limit: 5_000, since: middle, release: "v1"),
+        ] { #expect(try blocksRead(query) <= 4) }
+    }
+
+    @Test func aReaderThatComesBackGoesOnBehindTheLineItHad() async throws {
+        let lines = try fill(1000, segmentBytes: 5000)
+        var random = SeededGenerator(seed: 3)
+        var seen: [LogLine] = []
+        var query = LogQuery(limit: nil)
+        while seen.count < lines.count {
+            var iterator = reader.lines(query).makeAsyncIterator()
+            for _ in 0..<Int.random(in: 1...9, using: &random) {
+                guard let batch = try await iterator.nextBatch() else { break }
+                seen += batch.lines
+                query.after = LogPosition(batch.end.description)
+            }
+        }
+        #expect(seen == lines)
     }
 
     @Test func textThatLooksLikeARecordDoesNotMisleadTheSearch() throws {
@@ -172,7 +211,7 @@ import Testing
         for name in [segments[0], segments[4]] {
             try FileManager.default.removeItem(atPath: directory.path + "/" + name)
         }
-        let left = try reader.query(LogQuery(limit: 1000))
+        let left = try reader.query(LogQuery(limit: 1000)).filter { $0.stream != .system }
         #expect(left.count < lines.count && left.count > 500)
         #expect(left == lines.filter { Set(left).contains($0) })
     }
@@ -184,7 +223,11 @@ import Testing
         let segments = try directory.segments()
         for name in segments.prefix(3) { try FileManager.default.removeItem(atPath: directory.path + "/" + name) }
         var rest: [LogLine] = []
-        while let batch = try await iterator.nextBatch() { rest += batch }
+        var notices: [LogLine] = []
+        while let line = try await iterator.next(isolation: nil) {
+            if line.stream == .system { notices.append(line) } else { rest.append(line) }
+        }
+        #expect(notices.map(\.text) == [LogBatch.Notice.missingLines.rawValue])
         // The first segment was open and is read to its end, the second and third are gone.
         let firstCount = try #require(
             rest.firstIndex { Int($0.text) != (Int(lines[0].text) ?? 0) + 1 + (rest.firstIndex(of: $0) ?? 0) })

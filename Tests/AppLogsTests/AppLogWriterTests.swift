@@ -20,7 +20,7 @@ import Testing
         let writer = try writer()
         writer.append("hello\n")
         writer.append("oops\npart", stream: .stderr)
-        writer.flushPartials(at: .base.advanced(bySeconds: 1))
+        writer.flushPartial(of: .web1, .stderr, at: .base.advanced(bySeconds: 1))
         writer.system("started\nwell", from: .web1, at: .base.advanced(bySeconds: 1))
         #expect(
             try directory.text(of: "00000001.log") == """
@@ -38,7 +38,7 @@ import Testing
         #expect(try directory.segments() == [])
         writer.append("not a whole line")
         #expect(try directory.segments() == [])
-        #expect(writer.hasPartial)
+        #expect(writer.rest(of: .web1, .stdout).bytes == Array("not a whole line".utf8))
     }
 
     @Test func directoryIsCreatedForItsOwnerAlone() throws {
@@ -69,11 +69,12 @@ import Testing
         writer.append("out")
         writer.append("err", stream: .stderr)
         writer.append("other", from: other)
-        writer.finish(.web1, at: .base)
+        writer.finish(.web1, .stdout, at: .base)
+        writer.finish(.web1, .stderr, at: .base)
         #expect(try reader.query(LogQuery()).map(\.partial) == [nil, nil])
-        #expect(writer.hasPartial)
+        #expect(writer.rest(of: other, .stdout).bytes == Array("other".utf8))
         writer.forget(other)
-        #expect(!writer.hasPartial)
+        #expect(writer.rest(of: other, .stdout).bytes.isEmpty)
     }
 
     @Test func lastLinesAreTheNewestOfTheAppItself() throws {
@@ -90,7 +91,7 @@ import Testing
     @Test func lastLinesAreBoundedAndJoinPieces() throws {
         let writer = try writer()
         writer.append("wai")
-        writer.flushPartials(at: .base)
+        writer.flushPartial(of: .web1, .stdout, at: .base)
         writer.append("between\n", stream: .stderr)
         writer.append("ting\n")
         writer.append(String(repeating: "x", count: 100_000) + "\n")

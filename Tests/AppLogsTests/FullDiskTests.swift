@@ -27,7 +27,8 @@ private final class SmallDisk {
     init() throws {
         directory = try TemporaryDirectory()
         writer = try AppLogWriter(
-            directory: directory.path, segmentBytes: 1 << 20, segments: 3, notifier: LogNotifier(), write: disk.write)
+            directory: directory.path, retention: LogRetention(segmentBytes: 1 << 20, segments: 3),
+            notifier: LogNotifier(), write: disk.write)
     }
 
     @Test func droppedLinesAreCountedAndToldOnceThereIsSpace() throws {

@@ -122,7 +122,11 @@ import Testing
         #expect(try await lines.next(isolation: nil)?.text == "0")
         for number in 1...500 { writer.append("\(number)\n") }
         var seen: [Int] = []
-        while seen.last != 500, let line = try await lines.next(isolation: nil) { seen.append(Int(line.text) ?? -1) }
+        var notices = 0
+        while seen.last != 500, let line = try await lines.next(isolation: nil) {
+            if line.stream == .system { notices += 1 } else { seen.append(Int(line.text) ?? -1) }
+        }
+        #expect(notices == 1)
         #expect(seen == seen.sorted())
         #expect(Set(seen).count == seen.count)
         #expect(seen.count < 500)

@@ -26,7 +26,9 @@ final class TemporaryDirectory: Sendable {
         try Data(bytes).write(to: URL(filePath: path + "/" + name))
     }
 
-    func segments() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
+    func segments() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".log") }.sorted()
+    }
 }
 
 /// A small generator with a seed, so that a random test fails the same way twice (xorshift64*).
@@ -53,6 +55,13 @@ extension Timestamp {
 }
 
 extension AppLogWriter {
+    convenience init(directory: String, segmentBytes: Int, segments: Int, notifier: LogNotifier = LogNotifier()) throws
+    {
+        try self.init(
+            directory: directory, retention: LogRetention(segmentBytes: segmentBytes, segments: segments),
+            notifier: notifier)
+    }
+
     func append(
         _ text: String, stream: LogLine.Stream = .stdout, from source: LogSource = .web1, at time: Timestamp = .base
     ) {

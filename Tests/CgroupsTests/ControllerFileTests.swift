@@ -41,6 +41,76 @@ struct ControllerFileTests {
         #expect(fixture.text("pids.max")?.hasPrefix("64") == true)
     }
 
+    @Test func everyLimitIsWrittenToItsFile() throws {
+        let fixture = try FixtureDirectory([
+            "memory.high": "max\n", "cpu.max": "max 100000\n", "cpu.max.burst": "0\n", "io.max": "\n",
+            "cpu.weight": "100\n", "io.weight": "default 100\n",
+        ])
+        defer { fixture.remove() }
+        var limits = CgroupLimits(cpuCores: 0.5)
+        limits.memoryHighBytes = 1 << 20
+        limits.cpuBurstCores = 0.25
+        limits.io.readBytes = 1 << 20
+        limits.io.writes = 50
+        (limits.cpuWeight, limits.ioWeight) = (300, 20)
+        try limits.apply(to: fixture.cgroup, disks: [Disk(name: "vda", number: "254:0")])
+        try limits.applyWeights(to: fixture.cgroup)
+        #expect(fixture.text("memory.high")?.hasPrefix("1048576") == true)
+        #expect(fixture.text("cpu.max")?.hasPrefix("50000 100000") == true)
+        #expect(fixture.text("cpu.max.burst")?.hasPrefix("25000") == true)
+        #expect(fixture.text("io.max") == "254:0 rbps=1048576 wbps=max riops=max wiops=50")
+        #expect(fixture.text("cpu.weight")?.hasPrefix("300") == true)
+        #expect(fixture.text("io.weight")?.hasPrefix("default 20") == true)
+    }
+
+    @Test func aChangeFreesWhatIsNotLimitedAnyMore() throws {
+        let fixture = try FixtureDirectory([
+            "memory.max": "1048576", "memory.high": "1048576", "memory.swap.max": "0", "cpu.max": "50000 100000",
+            "cpu.max.burst": "50000", "pids.max": "9", "io.max": "", "cpu.weight": "300",
+        ])
+        defer { fixture.remove() }
+        try CgroupLimits().apply(
+            to: fixture.cgroup, replacing: true, disks: [Disk(name: "vda", number: "254:0")])
+        try CgroupLimits().applyWeights(to: fixture.cgroup)
+        for name in ["memory.max", "memory.high", "memory.swap.max", "cpu.max", "pids.max"] {
+            #expect(fixture.text(name)?.hasPrefix("max") == true, "\(name)")
+        }
+        #expect(fixture.text("cpu.max.burst")?.hasPrefix("0") == true)
+        #expect(fixture.text("cpu.weight")?.hasPrefix("100") == true)
+        #expect(fixture.text("io.max") == "254:0 rbps=max wbps=max riops=max wiops=max")
+    }
+
+    @Test func onlyWholeDisksAreLimited() throws {
+        let fixture = try FixtureDirectory([
+            "vda/dev": "254:0\n", "vda/size": "2048\n", "loop0/dev": "7:0\n", "loop0/size": "8\n",
+            "sr0/dev": "11:0\n", "sr0/size": "0\n", "broken/size": "8\n",
+        ])
+        defer { fixture.remove() }
+        #expect(Disk.all(below: fixture.path) == [Disk(name: "vda", number: "254:0")])
+        #expect(Disk.all(below: fixture.path + "/nowhere").isEmpty)
+    }
+
+    @Test func ioWeightNeedsTheKernelsCostModel() {
+        #expect(IOController.weightObstacle(qos: nil) != nil)
+        #expect(IOController.weightObstacle(qos: "")?.contains("io.cost.qos") == true)
+        #expect(IOController.weightObstacle(qos: "254:0 enable=0 ctrl=auto\n") != nil)
+        #expect(IOController.weightObstacle(qos: "254:0 enable=1 ctrl=auto\n") == nil)
+    }
+
+    @Test func theReserveIsKeptFromTheRootWhereItCanBe() throws {
+        let fixture = try FixtureDirectory(["memory.max": "max\n"])
+        defer { fixture.remove() }
+        let ceilings = try NodeCeilings.putInForce(
+            NodeReserve(memoryBytes: (64 << 20) + 1, processes: 256), on: fixture.cgroup,
+            missing: ["pids": "v1 holds it"])
+        // The kernel would round this down to whole pages.
+        let total = try #require(NodeReserve.machineMemoryBytes) - 4_096
+        #expect(ceilings.memoryBytes == total - 64 << 20)
+        #expect(fixture.text("memory.max") == "\(total - 64 << 20)")
+        #expect(ceilings.processes == nil)
+        #expect(ceilings.missing == ["pids": "v1 holds it"])
+    }
+
     @Test func groupKillIsSetWithoutALimitWhereItExists() throws {
         let fixture = try FixtureDirectory(["memory.oom.group": "0\n"])
         defer { fixture.remove() }
@@ -68,31 +138,70 @@ struct ControllerFileTests {
     @Test func statisticsWithEveryController() throws {
         let statistics = try statistics(
             [
-                "cpu.stat": "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\nnr_periods 1\nthrottled_usec 7\n",
-                "memory.current": "4096\n", "memory.peak": "8192\n",
-                "memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n", "pids.current": "1\n", "pids.peak": "5\n",
+                "cpu.stat":
+                    "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\nnr_periods 9\nnr_throttled 4\nthrottled_usec 7\n",
+                "memory.current": "4096\n", "memory.peak": "8192\n", "memory.max": "65536\n",
+                "memory.events": "low 0\nhigh 5\nmax 3\noom 1\noom_kill 2\noom_group_kill 1\n",
+                "pids.current": "1\n", "pids.peak": "5\n", "pids.events": "max 6\n",
+                "io.stat":
+                    "8:0 \n259:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.usage=1.5\n",
+                "cpu.pressure": Self.pressure, "memory.pressure": Self.pressure, "io.pressure": Self.pressure,
             ])
         #expect(statistics.cpu.usage == .microseconds(1_500))
-        #expect(statistics.cpu.throttled == .microseconds(7))
+        #expect(statistics.cpu.throttling?.throttled == .microseconds(7))
+        #expect(statistics.cpu.throttling?.periods == 9)
+        #expect(statistics.cpu.throttling?.throttledPeriods == 4)
         #expect(statistics.memoryBytes == 4_096)
         #expect(statistics.memoryPeakBytes == 8_192)
+        #expect(statistics.memoryLimitBytes == 65_536)
         #expect(statistics.outOfMemoryKills == 2)
+        #expect(statistics.memoryEvents == MemoryEvents(high: 5, max: 3, outOfMemory: 1, kills: 2))
         #expect(statistics.processes == 1)
         #expect(statistics.processesPeak == 5)
+        #expect(statistics.forksRefused == 6)
+        #expect(statistics.io == IOStatistics(readBytes: 11, writtenBytes: 22, reads: 4, writes: 6))
+        #expect(statistics.pressure.memory?.some.average10 == 1.5)
+        #expect(statistics.pressure.memory?.some.total == .microseconds(900))
+        #expect(statistics.pressure.io?.full?.average300 == 0.25)
+    }
+
+    private static let pressure = """
+        some avg10=1.50 avg60=0.75 avg300=0.30 total=900
+        full avg10=1.00 avg60=0.50 avg300=0.25 total=700
+
+        """
+
+    @Test func noLimitIsNil() throws {
+        let file = KernelFile(path: "memory.max", text: "max\n")
+        #expect(try file.limit() == nil)
+    }
+
+    @Test func pressureOfTheNodeIsReadWhereTheKernelCountsIt() throws {
+        let pressures = try Pressures.ofNode()
+        #expect((pressures.cpu != nil) == (ProcFS.text(of: "/proc/pressure/cpu")?.isEmpty == false))
     }
 
     @Test func whatTheMachineDoesNotCountIsNilAndNotZero() throws {
         let statistics = try statistics(["cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n"])
-        #expect(statistics.cpu.throttled == nil)
+        #expect(statistics.cpu.throttling == nil)
         #expect(statistics.memoryBytes == nil)
         #expect(statistics.memoryPeakBytes == nil)
         #expect(statistics.outOfMemoryKills == nil)
         #expect(statistics.processesPeak == nil)
+        #expect(statistics.io == nil)
+        #expect(statistics.pressure.cpu == nil)
     }
 
     @Test(arguments: [
         ("cpu.stat", ""), ("cpu.stat", "user_usec 1\nsystem_usec 0\n"), ("memory.peak", "max\n"), ("memory.peak", ""),
-        ("memory.current", "12"), ("memory.events", "low 0\n"), ("pids.peak", "-1\n"),
+        ("cpu.stat", "usage_usec 1\nuser_usec 1\nsystem_usec 0\nnr_periods 1\n"),
+        ("memory.current", "12"), ("memory.events", "low 0\n"), ("memory.max", "maximum\n"), ("pids.peak", "-1\n"),
+        ("pids.events", "min 1\n"), ("io.stat", "rbytes=1\n"), ("io.stat", "8:0 rbytes=1 wbytes=2 rios=3\n"),
+        ("io.stat", "8:0 rbytes=1 wbytes=2 rios=3 wios=x\n"), ("io.stat", "8:0 rbytes\n"),
+        ("cpu.pressure", "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"),
+        ("cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00\n"),
+        ("io.pressure", "some avg10=x avg60=0.00 avg300=0.00 total=0\n"), ("memory.pressure", ""),
+        ("memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=-1\n"),
     ])
     func aMalformedFileIsAnErrorAndNotZero(name: String, text: String) throws {
         var files = ["cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n"]

@@ -33,6 +33,21 @@ struct RunCgroupTests {
         #expect(try live.tree.removeSlice(app: "hello"))
     }
 
+    /// Its events could not be read any more, and the end of the run was waited for for ever.
+    @Test func aRunThatSomebodyElseRemovedIsEmpty() throws {
+        let live = try LiveTree()
+        defer { live.remove() }
+        let run = try live.tree.makeRun(app: "gone", run: "r1", limits: CgroupLimits())
+        #expect(!run.isRemoved)
+        try #require(rmdir(run.path) == 0)
+        #expect(run.isRemoved)
+        #expect(try !run.isPopulated())
+        // One of the same name is another one.
+        let other = try live.tree.makeRun(app: "gone", run: "r1", limits: CgroupLimits())
+        #expect(run.isRemoved && !other.isRemoved)
+        try other.remove()
+    }
+
     @Test func aDaemonThatForkedTwiceIsStillInTheRun() throws {
         let live = try LiveTree()
         defer { live.remove() }
@@ -70,6 +85,62 @@ struct RunCgroupTests {
         let statistics = try run.statistics()
         #expect(statistics.cpu.usage > .zero)
         #expect((statistics.memoryPeakBytes != nil) == (access(run.path + "/memory.peak", F_OK) == 0))
+        #expect((statistics.pressure.cpu != nil) == (access(run.path + "/cpu.pressure", F_OK) == 0))
+        #expect((statistics.memoryEvents != nil) == (try run.memoryEventsDescriptor() != nil))
+    }
+
+    @Test func keptDescriptorsReadTheSameAsAFreshLookAndFailAfterTheRun() throws {
+        let live = try LiveTree()
+        defer { live.remove() }
+        let run = try live.tree.makeRun(app: "kept", run: "r1", limits: CgroupLimits())
+        let reader = try RunStatisticsReader(run)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: RunStatisticsReader.bufferBytes, alignment: 16)
+        defer { buffer.deallocate() }
+        let before = try reader.read(buffer)
+        live.reap(try live.spawn("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done", in: run))
+        let after = try reader.read(buffer)
+        #expect(after.cpu.usage > before.cpu.usage)
+        let fresh = try run.statistics()
+        #expect(fresh.cpu == after.cpu)
+        #expect(fresh.processesPeak == after.processesPeak)
+        #expect((fresh.memoryBytes == nil) == (after.memoryBytes == nil))
+        #expect((fresh.pressure.io == nil) == (after.pressure.io == nil))
+        try run.remove()
+        #expect(throws: CgroupError.self) { try reader.read(buffer) }
+        #expect(throws: CgroupError.self) { try RunStatisticsReader(run) }
+    }
+
+    @Test func limitsOfALiveRunChangeOrStayAsTheyWere() throws {
+        let live = try LiveTree()
+        defer { live.remove() }
+        guard live.tree.missing.isEmpty else {
+            let run = try live.tree.makeRun(app: "live", run: "r1", limits: CgroupLimits())
+            let error = try #require(throws: CgroupError.self) {
+                try live.tree.change(
+                    run, app: "live", from: CgroupLimits(), to: CgroupLimits(memoryBytes: 64 << 20, processes: 9))
+            }
+            #expect(error.code == .controllerMissing)
+            return
+        }
+        let first = CgroupLimits(memoryBytes: 64 << 20, cpuCores: 0.5, processes: 32)
+        let run = try live.tree.makeRun(app: "live", run: "r1", limits: first)
+        var second = CgroupLimits(memoryBytes: 128 << 20, cpuCores: 1)
+        second.cpuBurstCores = 0.5
+        second.cpuWeight = 300
+        try live.tree.change(run, app: "live", from: first, to: second)
+        #expect(ProcFS.text(of: run.path + "/memory.max") == "134217728\n")
+        #expect(ProcFS.text(of: run.path + "/cpu.max") == "100000 100000\n")
+        #expect(ProcFS.text(of: run.path + "/cpu.max.burst") == "50000\n")
+        #expect(ProcFS.text(of: run.path + "/pids.max") == "max\n")
+        #expect(ProcFS.text(of: live.tree.root + "/paas-live.slice/cpu.weight") == "300\n")
+        // The kernel refuses a burst above the quota; nothing of that set may stay.
+        var refused = CgroupLimits(memoryBytes: 32 << 20, cpuCores: 0.5)
+        refused.cpuBurstCores = 1
+        #expect(throws: CgroupError.self) { try live.tree.change(run, app: "live", from: second, to: refused) }
+        #expect(ProcFS.text(of: run.path + "/memory.max") == "134217728\n")
+        #expect(ProcFS.text(of: run.path + "/cpu.max") == "100000 100000\n")
+        #expect(ProcFS.text(of: run.path + "/cpu.max.burst") == "50000\n")
     }
 
     @Test func aRunIsOpenedAgainByItsPathAndToldFromItsSuccessor() throws {
@@ -83,7 +154,20 @@ struct RunCgroupTests {
         let successor = try live.tree.makeRun(app: "hello", run: "r1", limits: CgroupLimits())
         #expect(successor.inode != run.inode)
         // The old object never touches the new cgroup.
-        #expect(throws: CgroupError.self) { try run.isPopulated() }
+        #expect(try !run.isPopulated())
+        #expect(throws: CgroupError.self) { try run.kill() }
+    }
+
+    @Test func onlySlicesWithoutARunAreRemovedAsStale() throws {
+        let live = try LiveTree()
+        defer { live.remove() }
+        let run = try live.tree.makeRun(app: "kept", run: "r1", limits: CgroupLimits())
+        let (stale, foreign) = (live.tree.root + "/paas-stale.slice", live.tree.root + "/other")
+        try #require(mkdir(stale, 0o755) == 0 && mkdir(foreign, 0o755) == 0)
+        try live.tree.removeEmptySlices()
+        #expect(access(stale, F_OK) != 0)
+        #expect(access(foreign, F_OK) == 0)
+        #expect(try !run.isPopulated())
     }
 
     @Test func aRunIsNeverMadeTwice() throws {
@@ -176,6 +260,9 @@ final class LiveTree {
             if try condition() { return }
             var request = pollfd(fd: events.rawValue, events: Int16(POLLPRI), revents: 0)
             _ = poll(&request, 1, 10)
+            // Until it is read through this descriptor the kernel reports the same change again, and nothing waits.
+            var scratch = [UInt8](repeating: 0, count: 64)
+            _ = pread(events.rawValue, &scratch, scratch.count, 0)
         }
         Issue.record("the condition did not come true")
     }

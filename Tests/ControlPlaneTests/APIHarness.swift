@@ -40,6 +40,8 @@ struct APIHarness: Sendable {
         let bundles = try BundleStore(directory: directory.path + "/bundles", maxBytes: maxBundleBytes)
         let store = try SQLiteStore(path: directory.path + "/paas.db")
         let service = ControlPlaneService(store: store, bundles: bundles)
+        let tokens = TokenAuthenticator(
+            admin: AdminToken(token: token), service: service, limiter: FailureLimiter(capacity: 3))
         let agents = AgentClient()
         let api = ControlPlaneAPI(service: service, agents: agents, maxStreams: maxStreams)
         let (addresses, listening) = AsyncStream<APIServer.Address>.makeStream()
@@ -50,7 +52,7 @@ struct APIHarness: Sendable {
                 listening.yield($0)
             },
             APIServer(
-                .tcp(host: "127.0.0.1", port: 0), api: api, rule: .token(AdminToken(token: token)), logger: logger
+                .tcp(host: "127.0.0.1", port: 0), api: api, rule: .token(tokens), logger: logger
             ) { listening.yield($0) },
         ]
         let group = ServiceGroup(configuration: .init(services: servers, logger: logger))

@@ -24,6 +24,15 @@ struct AppPatchTests {
         #expect(result.limits == Limits(cpu: 0.5))
     }
 
+    @Test func everyLimitCanBeSetAndTakenAway() throws {
+        let fields = Limits.fields.filter { $0.name != "cpuBurst" && $0.name != "memoryHighBytes" }
+        let set = fields.map { "\"\($0.name)\": \($0.unit == .count ? "7" : $0.unit == .cores ? "0.5" : "1048576")" }
+        let full = try patch("{\"limits\": {\(set.joined(separator: ","))}}").applied(to: base)
+        #expect(fields.allSatisfy { $0.text(full.limits) != nil })
+        let cleared = fields.map { "\"\($0.name)\": null" }
+        #expect(try patch("{\"limits\": {\(cleared.joined(separator: ","))}}").applied(to: full).limits.isEmpty)
+    }
+
     @Test func nullLimitsAndEnvironmentTakeAllAway() throws {
         let result = try patch(#"{"limits": null, "env": null}"#).applied(to: base)
         #expect(result.limits == Limits())

@@ -17,7 +17,9 @@ struct ControlPlaneServiceTests {
     }
 
     private func create(_ json: String, key: String? = nil) async throws -> App {
-        try await service.create(body: Array(json.utf8), idempotencyKey: key).app
+        try await service.create(
+            body: Array(json.utf8), once: key.map { OnceOnly(key: $0, principal: "", path: "", body: Array(json.utf8)) }
+        ).app
     }
 
     private func patch(_ name: String, _ json: String, redeploy: Bool = false) async throws -> App {
@@ -53,9 +55,9 @@ struct ControlPlaneServiceTests {
 
     @Test func anAppThatWasThereBeforeAnyNodeIsPlacedWhenOneRegisters() async throws {
         _ = try await create(#"{"name": "hello", "command": "./server"}"#)
-        #expect(try await service.instances("hello").isEmpty)
+        #expect(try await service.instances("hello").instances.isEmpty)
         try await register()
-        #expect(try await service.instances("hello").map(\.node) == ["n1"])
+        #expect(try await service.instances("hello").instances.map(\.node) == ["n1"])
     }
 
     @Test func aTakenNameIsAConflictAndFreeAfterDestroy() async throws {
@@ -72,7 +74,7 @@ struct ControlPlaneServiceTests {
             for _ in 0..<10 {
                 group.addTask {
                     let body = Array(#"{"name": "hello", "command": "x"}"#.utf8)
-                    return (try? await service.create(body: body, idempotencyKey: nil)) != nil
+                    return (try? await service.create(body: body)) != nil
                 }
             }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
@@ -88,7 +90,7 @@ struct ControlPlaneServiceTests {
         let reused = await #expect(throws: Problem.self) {
             try await create(#"{"name": "other", "command": "x"}"#, key: "k1")
         }
-        #expect(reused?.status == 422)
+        #expect(reused?.status == 409)
         try await service.destroy("hello", ifMatch: nil, wait: nil)
         let gone = await #expect(throws: Problem.self) { try await create(json, key: "k1") }
         #expect(gone?.status == 409)
@@ -98,7 +100,7 @@ struct ControlPlaneServiceTests {
         try await register()
         _ = try await create(#"{"name": "hello", "command": "./server", "env": {"A": "1"}}"#)
         try await reportAll("hello", .running, sequence: 1)
-        func releases() async throws -> [String] { try await service.releases("hello").map(\.name) }
+        func releases() async throws -> [String] { try await service.releases("hello").releases.map(\.name) }
         _ = try await patch("hello", #"{"env": {"A": "1"}}"#)
         #expect(try await releases() == ["v1"])
         let scaled = try await patch("hello", #"{"instances": 2}"#)
@@ -113,7 +115,7 @@ struct ControlPlaneServiceTests {
 
     @Test func aStaleRevisionIsRefused() async throws {
         let made = try await service.create(
-            body: Array(#"{"name": "hello", "command": "x"}"#.utf8), idempotencyKey: nil)
+            body: Array(#"{"name": "hello", "command": "x"}"#.utf8))
         let stopped = try await service.stop("hello", ifMatch: made.revision)
         #expect(stopped.revision > made.revision)
         let error = await #expect(throws: Problem.self) { try await service.start("hello", ifMatch: made.revision) }
@@ -123,16 +125,17 @@ struct ControlPlaneServiceTests {
 
     @Test func aBundleMustHaveBeenUploaded() async throws {
         let digest = String(repeating: "a", count: 64)
-        let error = await #expect(throws: ValidationError.self) {
+        let error = await #expect(throws: Problem.self) {
             try await create(#"{"name": "hello", "command": "x", "bundle": "\#(digest)"}"#)
         }
+        #expect(error?.status == 409)
         #expect(error?.field == "bundle")
     }
 
     @Test func aRepeatedOrOlderReportChangesNothing() async throws {
         try await register()
         _ = try await create(#"{"name": "hello", "command": "x"}"#)
-        let instance = try #require(try await service.instances("hello").first)
+        let instance = try #require(try await service.instances("hello").instances.first)
         func report(_ state: InstanceState, _ sequence: Int64) async throws -> Int64 {
             var status = instance.status
             status.state = state
@@ -154,7 +157,7 @@ struct ControlPlaneServiceTests {
         other.name = "n2"
         _ = try await service.register(other, as: "n2")
         _ = try await create(#"{"name": "hello", "command": "x"}"#)
-        var status = try #require(try await service.instances("hello").first).status
+        var status = try #require(try await service.instances("hello").instances.first).status
         status.state = .running
         var strange = status
         strange.instanceID = "i-nobody"
@@ -168,7 +171,7 @@ struct ControlPlaneServiceTests {
     @Test func theLastExitOutlivesTheInstance() async throws {
         try await register()
         _ = try await create(#"{"name": "hello", "command": "x"}"#)
-        var status = try #require(try await service.instances("hello").first).status
+        var status = try #require(try await service.instances("hello").instances.first).status
         status.state = .running
         status.lastExit = ExitReport(signal: "SIGSEGV", at: .epoch, reason: "killed by SIGSEGV")
         let report = AgentReport(sequence: 1, status: status, events: [])
@@ -181,7 +184,7 @@ struct ControlPlaneServiceTests {
     @Test func destroyWaitsUntilTheAgentHasRemovedEverything() async throws {
         try await register()
         let app = try await create(#"{"name": "hello", "command": "x"}"#)
-        let instance = try #require(try await service.instances("hello").first)
+        let instance = try #require(try await service.instances("hello").instances.first)
         let destroyed = Task { [service] in
             try await service.destroy("hello", ifMatch: nil, wait: .seconds(60))
         }
@@ -209,7 +212,7 @@ struct ControlPlaneServiceTests {
 
     @Test func theDeadlineOfARolloutFailsItWithoutAnyRequest() async throws {
         let hasty = ControlPlaneService(store: store, bundles: service.bundles, deployTimeout: .milliseconds(1))
-        _ = try await hasty.create(body: Array(#"{"name": "hello", "command": "x"}"#.utf8), idempotencyKey: nil)
+        _ = try await hasty.create(body: Array(#"{"name": "hello", "command": "x"}"#.utf8))
         for try await changes in store.watch([StoreKey.events], after: 0) {
             let failed = try changes.contains { change in
                 let record = try RecordCoding.decode(EventRecord.self, key: change.key, change.value ?? [])
@@ -302,11 +305,37 @@ struct ControlPlaneServiceTests {
         _ = await resumed.result
     }
 
+    /// Such an instance was in no snapshot, so its removal was never confirmed, and `paas destroy` waited in vain.
+    @Test func anInstanceThatCameAndWentWhileItsAgentWasAwayIsDeletedBeforeTheSnapshot() async throws {
+        try await register()
+        _ = try await create(#"{"name": "hello", "command": "x"}"#)
+        let instance = try #require(try await service.instances("hello").instances.first)
+        try await service.destroy("hello", ifMatch: nil, wait: nil)
+        let (messages, emit) = AsyncStream<AssignmentMessage>.makeStream()
+        let stream = Task { [service] in
+            try await service.followAssignments(node: "n1", after: nil) { for message in $0 { emit.yield(message) } }
+        }
+        var received = messages.makeAsyncIterator()
+        #expect(await received.next() == .delete(revision: 0, instanceID: instance.id))
+        guard case .snapshot(_, [], [])? = await received.next() else {
+            Issue.record("the snapshot follows")
+            return
+        }
+        stream.cancel()
+        _ = await stream.result
+
+        var status = instance.status
+        status.state = .removed
+        _ = try await service.report(
+            ReportBatch(reports: [AgentReport(sequence: 1, status: status, events: [])]), from: "n1")
+        #expect(try await store.read([KeyRange(prefix: StoreKey.instances)]).ranges[0].isEmpty)
+    }
+
     @Test func aRevisionThatIsTooOldGetsASnapshot() async throws {
         let small = try SQLiteStore(path: directory.path + "/small.db", history: 10)
         let service = ControlPlaneService(store: small, bundles: service.bundles)
         _ = try await service.register(.sample, as: "n1")
-        _ = try await service.create(body: Array(#"{"name": "hello", "command": "x"}"#.utf8), idempotencyKey: nil)
+        _ = try await service.create(body: Array(#"{"name": "hello", "command": "x"}"#.utf8))
         for _ in 0..<20 {
             _ = try await service.stop("hello", ifMatch: nil)
             _ = try await service.start("hello", ifMatch: nil)
@@ -316,7 +345,10 @@ struct ControlPlaneServiceTests {
             try await service.followAssignments(node: "n1", after: 1) { for message in $0 { emit.yield(message) } }
         }
         var received = messages.makeAsyncIterator()
-        guard case .snapshot? = await received.next() else {
+        var first = await received.next()
+        // Deletions of the instances that nobody has confirmed as removed come before it.
+        while case .delete(0, _)? = first { first = await received.next() }
+        guard case .snapshot? = first else {
             Issue.record("a snapshot is expected")
             return
         }

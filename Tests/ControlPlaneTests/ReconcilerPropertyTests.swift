@@ -66,7 +66,7 @@ struct ReconcilerPropertyTests {
 
     private func applyCommand(_ state: inout AppState, _ random: inout SeededGenerator) throws {
         guard let app = state.app else { return }
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<14, using: &random) {
         case 0...2:
             state.deploy(
                 ReleaseSpec(command: .shell("./v\(app.latestRelease + 1)")),
@@ -77,6 +77,11 @@ struct ReconcilerPropertyTests {
         case 7, 8: state.scale(to: Int.random(in: 0...4, using: &random), now: .epoch)
         case 9: try? state.rollback(to: nil, now: .epoch)
         case 10 where Int.random(in: 0..<4, using: &random) == 0: _ = state.destroy(now: .epoch)
+        case 11, 12:
+            guard var spec = state.releases[app.serving?.release ?? 0]?.spec else { return }
+            spec.limits.pids = Int.random(in: 1...3, using: &random)
+            state.deploy(
+                spec, instances: Int.random(in: 0...3, using: &random), start: Bool.random(using: &random), now: .epoch)
         default: break
         }
     }

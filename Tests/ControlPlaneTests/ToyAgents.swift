@@ -10,6 +10,8 @@ struct ToyAgents {
     var broken: Set<Int> = []
     /// Releases that do not start at all.
     var unstartable: Set<Int> = []
+    /// Releases whose limits cannot be put in force on an instance that runs.
+    var refused: Set<Int> = []
 
     /// Advances one instance by one step.
     func step(_ instance: inout InstanceRecord, now: Timestamp) {
@@ -29,15 +31,27 @@ struct ToyAgents {
                 instance.status.lastExit = ExitReport(code: 1, at: now, reason: "exited with code 1")
             } else {
                 instance.status.state = .running
+                instance.status.release = ReleaseRecord.name(instance.release)
                 instance.wasReady = true
             }
-        case (.running, true), (.failed, true), (.removed, _), (.stopping, true): break
+        case (.running, true): takeLimits(&instance)
+        case (.failed, true), (.removed, _), (.stopping, true): break
         case (.running, false), (.starting, false): instance.status.state = .stopping
         case (.stopping, false), (.pending, false), (.restarting, false), (.failed, false), (.stopped, false):
             instance.status.state = instance.retired ? .removed : .stopped
         }
         // An agent that is told to run something while it stops it starts it again afterwards.
         if instance.status.state == .stopping, wantsRun { instance.status.state = .stopped }
+    }
+
+    private func takeLimits(_ instance: inout InstanceRecord) {
+        let name = ReleaseRecord.name(instance.release)
+        if refused.contains(instance.release) {
+            instance.status.refusal = LimitsRefusal(release: name, reason: "no controller 'memory'")
+        } else {
+            instance.status.release = name
+            instance.status.refusal = nil
+        }
     }
 
     /// Lets reconciler and agents take turns until nothing changes; the number of rounds, or nil without an end.

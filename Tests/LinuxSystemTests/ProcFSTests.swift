@@ -22,14 +22,15 @@ import Testing
     @Test func listeningTableKeepsOnlyListeners() {
         let table = """
               sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-               0: 0100007F:4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1 0 100 0
+               0: 0100007F:4E20 00000000:0000 0A 00000000:00000003 00:00000000 00000000     0        0 1234 1 0 100 0
                1: 0100007F:4E21 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 1235 1 0 100 0
                2: garbage
             """
         #expect(
-            ListeningSockets.parse(table) == [
-                ListeningSockets.Socket(port: 20_000, isReachableOnLoopback: true, inode: 1234)
+            TCPSockets.parse(table, inState: "0A") == [
+                TCPSockets.Socket(state: "LISTEN", port: 20_000, isReachableOnLoopback: true, waiting: 3, inode: 1234)
             ])
+        #expect(TCPSockets.parse(table).map(\.state) == ["LISTEN", "ESTABLISHED"])
     }
 
     /// An app on [::1] alone once counted as ready, and the router, which dials 127.0.0.1, answered 502.
@@ -40,7 +41,7 @@ import Testing
     ])
     func onlySomeAddressesAreReachedFromLoopback(_ address: String, reachable: Bool) {
         let line = "0: \(address):4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1234 1"
-        #expect(ListeningSockets.parse("header\n\(line)").map(\.isReachableOnLoopback) == [reachable])
+        #expect(TCPSockets.parse("header\n\(line)").map(\.isReachableOnLoopback) == [reachable])
     }
 
     @Test func ownListenerIsFoundWithItsHolder() throws {
@@ -54,7 +55,7 @@ import Testing
             }
         }
         let port = UInt16(bigEndian: address.sin_port)
-        let sockets = ListeningSockets(ofProcess: getpid())
+        let sockets = TCPSockets.listening(ofProcess: getpid())
         #expect(sockets.contains(port: port))
         #expect(sockets.sockets(heldBy: [getpid()]).contains { $0.port == port })
         #expect(sockets.holder(ofPort: port)?.pid == getpid())

@@ -81,6 +81,42 @@ import Testing
         #expect(throws: PaaSModel.ValidationError.self) { try plan(["./a", "--instances", "101"]) }
     }
 
+    @Test func limitsAreTakenFromFileAndFlagsAndTakenAwayByNone() throws {
+        let files = [
+            "paas.toml": "command = './a'\n[limits]\nmemory = '1M'\ncpu = 1\nio-write-iops = 7\ncpu-weight = 9"
+        ]
+        let plan = try plan(
+            ["--memory-high", "none", "--cpu", "none", "--pids", "5", "--io-read-bps", "4K"], files: files
+        )
+        .plan
+        var wanted = Limits(memoryBytes: 1 << 20, pids: 5)
+        (wanted.ioReadBytesPerSecond, wanted.ioWritesPerSecond, wanted.cpuWeight) = (4_096, 7, 9)
+        #expect(plan.spec.limits == wanted)
+        #expect(plan.clearedLimits == ["memoryHighBytes", "cpu"])
+        let patch = DeployPatch(spec: plan.spec, clearedLimits: plan.clearedLimits)
+        #expect(
+            try JSONOutput.line(patch) == #"{"command":"./a","limits":{"cpu":null,"cpuWeight":9,"#
+                + #""ioReadBytesPerSecond":4096,"ioWritesPerSecond":7,"memoryBytes":1048576,"memoryHighBytes":null,"#
+                + #""pids":5}}"# + "\n")
+    }
+
+    @Test func everyLimitIsAnOptionAndAKey() throws {
+        for field in Limits.fields {
+            let value = field.unit == .bytes || field.unit == .bytesPerSecond ? "1M" : "1"
+            let flagged = try plan(["./a", "--\(field.option)", value]).plan.spec.limits
+            #expect(flagged.flatMap { field.text($0) } != nil, "\(field.option)")
+            let quoted = field.unit == .count || field.unit == .cores ? value : "'\(value)'"
+            let filed = try plan([], files: ["paas.toml": "command = './a'\n[limits]\n\(field.option) = \(quoted)"])
+            #expect(filed.plan.spec.limits == flagged, "\(field.option)")
+            #expect(try plan(["./a", "--\(field.option)", "none"]).plan.clearedLimits == [field.name])
+        }
+    }
+
+    @Test func aBurstMayCountOnTheLimitOfTheAppThatIsThere() throws {
+        #expect(try plan(["--name", "x", "--cpu-burst", "0.25"]).plan.spec.limits?.cpuBurst == 0.25)
+        #expect(throws: PaaSModel.ValidationError.self) { try plan(["./a", "--cpu", "0.5", "--cpu-burst", "1"]) }
+    }
+
     @Test func rootHomeAndWhatIsAboveAreRefused() {
         #expect(SourceDirectory.refusal(of: "/", home: nil) != nil)
         #expect(SourceDirectory.refusal(of: "/home/me", home: "/home/me") != nil)

@@ -74,6 +74,53 @@ import Testing
         #expect(field { $0.stopGraceSeconds = 3601 } == "stopGraceSeconds")
     }
 
+    @Test func limitsThatDependOnEachOtherAreChecked() {
+        #expect(field { $0.limits.cpuBurst = 0.5 } == "limits.cpuBurst")
+        #expect(field { ($0.limits.cpu, $0.limits.cpuBurst) = (0.5, 0.6) } == "limits.cpuBurst")
+        #expect(field { ($0.limits.cpu, $0.limits.cpuBurst) = (0.5, 0.5) } == nil)
+        #expect(
+            field { ($0.limits.memoryBytes, $0.limits.memoryHighBytes) = (2 << 20, 3 << 20) }
+                == "limits.memoryHighBytes")
+        #expect(field { $0.limits.cpuWeight = 0 } == "limits.cpuWeight")
+        #expect(field { $0.limits.ioWeight = 10_001 } == "limits.ioWeight")
+        #expect(field { $0.limits.ioReadBytesPerSecond = 4_095 } == "limits.ioReadBytesPerSecond")
+        #expect(field { $0.limits.ioWritesPerSecond = 0 } == "limits.ioWritesPerSecond")
+    }
+
+    @Test func onlyLimitsOfTheCgroupCanChangeLive() {
+        let base = ReleaseSpec(command: .shell("./a"), limits: Limits(memoryBytes: 1 << 20))
+        func differs(_ change: (inout ReleaseSpec) -> Void) -> Bool {
+            var other = base
+            change(&other)
+            return base.differsOnlyInLiveLimits(from: other)
+        }
+        #expect(differs { $0.limits.memoryBytes = nil })
+        #expect(differs { ($0.limits.pids, $0.limits.ioWeight) = (5, 5) })
+        #expect(!differs { _ in })
+        #expect(!differs { ($0.limits.pids, $0.env["A"]) = (5, "1") })
+        #expect(!differs { $0.limits.diskBytes = 1 << 30 })
+    }
+
+    @Test func limitsAreDescribedAndCompared() {
+        var limits = Limits(memoryBytes: 256 << 20, cpu: 0.5)
+        limits.ioReadBytesPerSecond = 10 << 20
+        #expect(limits.text == "memory 256.0 MiB, cpu 0.5, io-read-bps 10.0 MiB/s")
+        #expect(Limits().text == nil)
+        #expect(
+            limits.changes(from: Limits(cpu: 0.5, pids: 3)) == "memory none to 256.0 MiB, pids 3 to none, "
+                + "io-read-bps none to 10.0 MiB/s")
+    }
+
+    @Test func everyLimitHasAFieldOfItsOwn() throws {
+        // Each name is a key of the JSON, and clearing all of them leaves nothing.
+        var limits = try decoded(
+            Limits.self,
+            "{" + Limits.fields.map { "\"\($0.name)\": 1" }.joined(separator: ",") + "}")
+        #expect(Limits.fields.allSatisfy { $0.text(limits) != nil })
+        for field in Limits.fields { field.clear(&limits) }
+        #expect(limits.isEmpty)
+    }
+
     @Test func limitsAtTheirEdgesAreValid() {
         #expect(field { $0.limits = Limits(memoryBytes: 1 << 20, cpu: 0.01, pids: 1, diskBytes: 1 << 20) } == nil)
         #expect(field { $0.stopGraceSeconds = 0 } == nil)
@@ -200,6 +247,8 @@ import Testing
         spec.bundle = ""
         spec.stopSignal = .term
         spec.stopGraceSeconds = 1
+        spec.lifecycle = LifecycleRules()
+        spec.secrets = [:]
         #expect(Mirror(reflecting: spec).children.compactMap(\.label).sorted() == AppSpec.fieldNames.sorted())
         #expect(try decoded([String: AnyValue].self, try encoded(spec)).keys.sorted() == AppSpec.fieldNames.sorted())
     }

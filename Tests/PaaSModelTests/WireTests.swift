@@ -9,12 +9,19 @@ import Testing
     @Test func exitReportHasEveryKeyAlways() throws {
         #expect(
             try encoded(ExitReport(at: time))
-                == #"{"at":"2026-01-02T03:04:05.678Z","code":null,"coreDumped":false,"cpuMs":0,"lastLines":[],"#
-                + #""oomKilled":false,"peakMemoryBytes":null,"reason":"","requested":false,"signal":null,"#
-                + #""startFailure":null,"uptimeMs":0}"#)
+                == #"{"at":"2026-01-02T03:04:05.678Z","code":null,"coreDumped":false,"cpuMs":0,"hang":null,"#
+                + #""lastLines":[],"memoryLimitBytes":null,"memoryLimitReachedAt":null,"oomKilled":false,"#
+                + #""peakMemoryBytes":null,"pidsPeak":null,"pressure":null,"reason":"","requested":false,"#
+                + #""signal":null,"startFailure":null,"throttledMs":null,"uptimeMs":0}"#)
         let full = ExitReport(
             code: 3, signal: "SIGSEGV", coreDumped: true, oomKilled: true, startFailure: "exec: ENOENT",
-            requested: true, at: time, uptimeMs: 1, cpuMs: 2, peakMemoryBytes: 3, reason: "r", lastLines: ["a", "b"])
+            requested: true, at: time, uptimeMs: 1, cpuMs: 2, peakMemoryBytes: 3, memoryLimitBytes: 4,
+            memoryLimitReachedAt: time, pidsPeak: 5, throttledMs: 6,
+            pressure: ExitPressure(cpuSome: 1.5, memoryFull: 2),
+            hang: HangReport(
+                at: time, threads: [.init(tid: 7, name: "t", state: "S", waitsIn: "futex_wait", systemCall: 202)],
+                threadCount: 1, sockets: [.init(state: "LISTEN", count: 1, waiting: 3)]),
+            reason: "r", lastLines: ["a", "b"])
         #expect(try roundTrip(full) == full)
         #expect(try roundTrip(ExitReport(at: time)) == ExitReport(at: time))
     }
@@ -118,7 +125,7 @@ import Testing
         #expect(RestartPolicy.allCases.map(\.rawValue) == ["always", "on-failure", "never"])
         #expect(NetworkMode.allCases.map(\.rawValue) == ["isolated", "egress", "host"])
         #expect(SandboxProfile.allCases.map(\.rawValue) == ["standard", "strict", "off"])
-        #expect(LogLine.Stream.allCases.map(\.rawValue) == ["stdout", "stderr", "system"])
+        #expect(LogLine.Stream.allCases.map(\.rawValue) == ["stdout", "stderr", "system", "access"])
     }
 
     @Test func validationErrorShowsFieldAndMessage() {

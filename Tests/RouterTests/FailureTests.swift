@@ -49,17 +49,16 @@ struct FailureTests {
     }
 
     @Test func refusedConnectionIs502() async throws {
-        let backend = try await Backend.echo()
-        try await backend.stop()
-        try await withRouter(["web": backend]) { router in
+        let dead = try Backend.refusing()
+        try await withRouter { router in
+            router.table.set(app: "web", route: Route(state: .ready, upstreams: [dead.upstream()]))
             let answer = try await router.get("/apps/web/")
             #expect(answer.status == 502)
         }
     }
 
     @Test func refusedConnectionIsTriedOnAnotherInstance() async throws {
-        let dead = try await Backend.echo()
-        try await dead.stop()
+        let dead = try Backend.refusing()
         let alive = try await Backend.echo()
         try await withRouter { router in
             let route = Route(state: .ready, upstreams: [dead.upstream("i-1"), alive.upstream("i-2")])
@@ -71,6 +70,40 @@ struct FailureTests {
             }
             #expect(router.table.inFlight(upstreamID: "i-1") == 0)
             #expect(router.table.inFlight(upstreamID: "i-2") == 0)
+        }
+    }
+
+    @Test func anInstanceThatRefusesIsLeftAloneForAWhile() async throws {
+        let dead = try Backend.refusing()
+        let alive = try await Backend.echo()
+        try await withRouter { router in
+            let route = Route(state: .ready, upstreams: [dead.upstream("i-1"), alive.upstream("i-2")])
+            router.table.set(app: "web", route: route)
+            for _ in 1...3 {
+                let answer = try await router.get("/apps/web/")
+                #expect(answer.status == 200)
+            }
+            // The pause is still on, so the table itself gives the one that answers, whoever's turn it is.
+            for _ in 1...2 { #expect(router.table.claim(app: "web") == .upstream(alive.upstream("i-2"))) }
+        }
+    }
+
+    @Test func oneRequestTooManyOfAnAppIs503() async throws {
+        let backend = try await Backend { wire, _ in
+            _ = try await wire.receive(until: "\r\n\r\n")
+            _ = try await wire.receive(until: "never")
+        }
+        let other = try await Backend.echo()
+        try await withRouter(["web": backend, "other": other], configure: { $0.limits.requestsPerApp = 1 }) { router in
+            let first = try await router.connect()
+            try await first.send("GET /apps/web/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            while router.table.inFlight(upstreamID: "i-web") == 0 { await Task.yield() }
+            let second = try await router.get("/apps/web/")
+            #expect(second.status == 503 && second.values("retry-after") == ["1"])
+            #expect(second.body.contains("app-busy"))
+            let ofAnother = try await router.get("/apps/other/")
+            #expect(ofAnother.status == 200)
+            await first.close()
         }
     }
 

@@ -116,6 +116,8 @@ struct LifecycleTests {
         let running = Task { try await group.run() }
         let port = try await server.boundAddress.port ?? 0
         let (busy, idle) = (try await Wire.connect(port: port), try await Wire.connect(port: port))
+        // Accepted, its request still under way.
+        let new = try await Wire.connect(port: port)
         try await idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         _ = try await idle.receiveMessage()
         try await busy.send(Self.request)
@@ -123,6 +125,10 @@ struct LifecycleTests {
         await group.triggerGracefulShutdown()
         let rest = try await idle.receiveAll()
         #expect(rest.isEmpty)
+        try await new.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        let late = try await new.receiveAll()
+        #expect(late.status == 200 && late.values("connection") == ["close"])
+        await new.close()
         await proceed.set("")
         let answer = try await busy.receiveAll()
         #expect(answer.body == "done" && answer.values("connection") == ["close"])

@@ -212,6 +212,20 @@ struct ProxyTests {
         }
     }
 
+    /// An app's page once cleared the cookies of the dashboard, which is on another port of the same host.
+    @Test func anAppBelowAPathCannotClearOrServeWhatBelongsToTheOthers() async throws {
+        let backend = try await Backend.fixed(
+            "HTTP/1.1 200 OK\r\nClear-Site-Data: \"cookies\"\r\nService-Worker-Allowed: /\r\n"
+                + "Content-Length: 1\r\n\r\nx")
+        try await withRouter(["web": backend]) { router in
+            let below = try await router.get("/apps/web/")
+            #expect(below.values("clear-site-data").isEmpty)
+            #expect(below.values("service-worker-allowed").isEmpty)
+            let own = try await router.exchange("GET / HTTP/1.1\r\nHost: web.localhost\r\nConnection: close\r\n\r\n")
+            #expect(own.values("clear-site-data") == ["\"cookies\""])
+        }
+    }
+
     @Test func interimAnswersArePassedOn() async throws {
         let backend = try await Backend.fixed(
             "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")

@@ -6,9 +6,11 @@ import Testing
 
 struct PublicAddressTests {
     private let upstream = Upstream(id: "i", host: "127.0.0.1", port: 20_001)
-    private var byPath: PublicAddress { PublicAddress(prefix: "/apps/web", authority: "Pub:8080", upstream: upstream) }
+    private var byPath: PublicAddress {
+        PublicAddress(prefix: "/apps/web", authority: "Pub:8080", scheme: "http", upstream: upstream)
+    }
     private var byHost: PublicAddress {
-        PublicAddress(prefix: nil, authority: "web.localhost:8080", upstream: upstream)
+        PublicAddress(prefix: nil, authority: "web.localhost:8080", scheme: "http", upstream: upstream)
     }
 
     private func location(_ text: String, _ address: PublicAddress) -> String {

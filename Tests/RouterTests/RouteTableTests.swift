@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import Testing
 
 @testable import Router
@@ -31,7 +32,7 @@ struct RouteTableTests {
         var chosen: [Claim] = []
         for _ in 1...4 {
             let claim = table.claim(app: "web")
-            if case .upstream(let upstream) = claim { table.release(upstream) }
+            if case .upstream(let upstream) = claim { table.release(upstream, of: "web") }
             chosen.append(claim)
         }
         #expect(chosen == [.upstream(first), .upstream(second), .upstream(first), .upstream(second)])
@@ -41,7 +42,7 @@ struct RouteTableTests {
         let table = table(first, second)
         #expect(table.claim(app: "web") == .upstream(first))
         #expect(table.claim(app: "web") == .upstream(second))
-        table.release(second)
+        table.release(second, of: "web")
         #expect(table.claim(app: "web") == .upstream(second))
         #expect(table.inFlight(upstreamID: "i-1") == 1)
     }
@@ -51,13 +52,59 @@ struct RouteTableTests {
         #expect(table(first).claim(app: "web", avoiding: first) == .upstream(first))
     }
 
+    @Test func ejectedInstanceGetsNoRequestWhileAnotherIsThere() {
+        let table = table(first, second)
+        let now = NIODeadline.now()
+        table.eject(first, until: now + .seconds(5))
+        for _ in 1...3 { #expect(table.claim(app: "web", now: now) == .upstream(second)) }
+        // The time is over, and the first has fewer requests.
+        #expect(table.claim(app: "web", now: now + .seconds(5)) == .upstream(first))
+    }
+
+    @Test func ejectionEndsWithAConnectionAndWithTheRoute() {
+        let table = table(first, second)
+        let now = NIODeadline.now()
+        func ejectFirst() { table.eject(first, until: now + .seconds(5)) }
+        ejectFirst()
+        table.readmit(first)
+        #expect(table.claim(app: "web", now: now) == .upstream(first))
+        ejectFirst()
+        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        table.set(app: "web", route: Route(state: .ready, upstreams: [second, first]))
+        table.release(first, of: "web")
+        let claims = (1...2).map { _ in table.claim(app: "web", now: now) }
+        #expect(claims.contains(.upstream(first)))
+    }
+
+    @Test func anEjectedInstanceIsBetterThanOneThatHasJustFailedAndThanNone() {
+        let table = table(first, second)
+        let now = NIODeadline.now()
+        table.eject(first, until: now + .seconds(5))
+        table.eject(second, until: now + .seconds(5))
+        #expect(table.claim(app: "web", avoiding: second, now: now) == .upstream(first))
+        #expect(table.claim(app: "web", avoiding: first, now: now) == .upstream(second))
+    }
+
+    @Test func anAppIsFullUntilARequestOfItsOwnEnds() {
+        let table = table(first)
+        table.set(app: "other", route: Route(state: .ready, upstreams: [second]))
+        #expect(table.claim(app: "web", limit: 2) == .upstream(first))
+        #expect(table.claim(app: "web", limit: 2) == .upstream(first))
+        #expect(table.claim(app: "web", limit: 2) == .full)
+        #expect(table.claim(app: "other", limit: 2) == .upstream(second))
+        table.release(second, of: "other")
+        #expect(table.claim(app: "web", limit: 2) == .full)
+        table.release(first, of: "web")
+        #expect(table.claim(app: "web", limit: 2) == .upstream(first))
+    }
+
     @Test func releaseTellsWhetherTheInstanceIsStillRouted() {
         let table = table(first)
         _ = table.claim(app: "web")
         _ = table.claim(app: "web")
-        #expect(table.release(first))
+        #expect(table.release(first, of: "web"))
         table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
-        #expect(!table.release(first))
+        #expect(!table.release(first, of: "web"))
         #expect(!table.isRouted(first) && table.isRouted(second))
     }
 

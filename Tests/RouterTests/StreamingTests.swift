@@ -55,6 +55,23 @@ struct StreamingTests {
         }
     }
 
+    @Test func clientThatTakesNothingForTooLongIsCutOff() async throws {
+        let backend = try await Backend { wire, _ in
+            _ = try await wire.receive(until: "\r\n\r\n")
+            try await wire.send("HTTP/1.1 200 OK\r\nContent-Length: \(Self.total)\r\n\r\n")
+            try await Self.writeAll(to: wire, counting: Counter())
+        }
+        try await withRouter(["web": backend], configure: { $0.sendTimeout = .milliseconds(300) }) { router in
+            let wire = try await router.connect()
+            try await wire.setReading(false)
+            try await wire.send("GET /apps/web/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            var records = router.records.makeAsyncIterator()
+            let record = await records.next()
+            #expect(record?.status == 200 && record?.isCut == true && record?.client == "127.0.0.1")
+            await wire.close()
+        }
+    }
+
     @Test func appThatDoesNotReadStopsTheClient() async throws {
         let proceed = Received()
         let backend = try await Backend { wire, _ in

@@ -3,15 +3,17 @@
 import Glibc
 import LinuxSystem
 import PaaSModel
-import Sandbox
 import Testing
 
-/// The real `paas-init` with the six descriptors that it expects, as the agent starts it.
+@testable import Sandbox
+
+/// The real `paas-init` with the descriptors that it expects, as the agent starts it.
 final class InitRun {
     let directory: String
-    let process: ProcessHandle
-    private let output: OwnedDescriptor
-    private let errors: OwnedDescriptor
+    private let started: InitStart
+    var process: Shared<ProcessHandle> { started.process }
+    private var output: Shared<OwnedDescriptor>?
+    private let ended: OwnedDescriptor
     private var received: [UInt8] = []
 
     static let userID: UInt32 = 1_900_999_000
@@ -28,10 +30,15 @@ final class InitRun {
     /// What the tests that run it need.
     static var isPossible: Bool {
         program != nil && geteuid() == 0
-            && SandboxProbe.layers().filter { $0.name.hasSuffix("-namespace") }
-                .allSatisfy { $0.enforced || $0.name == "network-namespace" }
+            && SandboxProbe.layers().filter { $0.name.hasSuffix("-namespace") }.allSatisfy(\.enforced)
     }
-    static let requirement: Comment = "needs root with CAP_SYS_ADMIN, and paas-init beside the test bundle"
+    /// Landlock's ABI; 0 without it.
+    static var landlockABI: Int {
+        guard case .success(let abi) = LandlockSupport.abi else { return 0 }
+        return abi
+    }
+    static let requirement: Comment =
+        "needs root with CAP_SYS_ADMIN and CAP_NET_ADMIN, and paas-init beside the test bundle"
 
     /// A group that apps must not inherit. Set once: the C library interrupts every thread for it.
     private static let hasSupplementaryGroup: Bool = {
@@ -40,26 +47,33 @@ final class InitRun {
     }()
 
     /// Starts a plan that the given function may change first.
+    ///
+    /// - Parameter egressReady: whether the tool of the mode `egress` has said that it is ready, or has gone without.
     convenience init(
         _ command: Command, env: [String: String] = [:], bundleFiles: [String: String] = [:],
-        changing change: (inout RunPlan) -> Void = { _ in }
+        profile: SandboxProfile = .standard, network: NetworkMode? = nil,
+        egressReady: Bool = false, changing change: (inout RunPlan) -> Void = { _ in }
     ) throws {
         let directory = try TemporaryDirectory.make()
         try TemporaryDirectory.fill(directory + "/app", bundleFiles)
         let assignment = Assignment(
             instanceID: "i-abcdefghijklmnopqrst", appID: "a-abcdefghijklmnopqrst",
             app: try AppName(validating: "probe"), slot: "web.1", release: "v1",
-            spec: ReleaseSpec(command: command, env: env), desired: .running)
+            spec: ReleaseSpec(command: command, env: env, network: network, sandbox: profile), desired: .running)
         var plan = try SandboxPlanner().plan(
             assignment: assignment, port: 20_001, userID: Self.userID,
             directories: AppDirectories(app: directory + "/app", data: directory + "/data"))
         change(&plan)
         try self.init(
-            bytes: plan.encoded(), directory: directory, newPIDNamespace: plan.namespaces.contains(.pid))
+            bytes: plan.encoded(), directory: directory, newPIDNamespace: plan.namespaces.contains(.pid),
+            newNetworkNamespace: plan.namespaces.contains(.network), egressReady: egressReady)
     }
 
     /// Starts whatever bytes there are as a plan.
-    init(bytes: [UInt8], directory: String? = nil, newPIDNamespace: Bool = true) throws {
+    init(
+        bytes: [UInt8], directory: String? = nil, newPIDNamespace: Bool = true, newNetworkNamespace: Bool = true,
+        egressReady: Bool = false
+    ) throws {
         let directory = try directory ?? TemporaryDirectory.make()
         self.directory = directory
         try #require(Self.hasSupplementaryGroup)
@@ -67,47 +81,67 @@ final class InitRun {
         try #require(mkfifo(fifo, 0o600) == 0 && chown(fifo, Self.userID, Self.userID) == 0)
         let reader = try OwnedDescriptor.open(fifo, O_RDONLY | O_NONBLOCK)
         let writer = try OwnedDescriptor.open(fifo, O_RDWR)
-        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
-        let plan = try OwnedDescriptor.sealedMemory(name: "plan", bytes: bytes)
         let record = try OwnedDescriptor.open(directory + "/exit", O_WRONLY | O_CREAT)
-        var ends: [Int32] = [-1, -1]
-        try #require(pipe(&ends) == 0)
-        self.errors = OwnedDescriptor(adopting: ends[0])
-        let errorWriter = OwnedDescriptor(adopting: ends[1])
-        let descriptors = [
-            null.rawValue, writer.rawValue, writer.rawValue, plan.rawValue, errorWriter.rawValue, record.rawValue,
-        ]
-        self.output = reader
-        self.process = try Spawner.spawn(
-            .init(path: try #require(Self.program), arguments: ["paas-init"], newPIDNamespace: newPIDNamespace),
-            descriptors: descriptors, cgroup: nil)
-        _ = consume errorWriter
+        try #require(mkfifo(directory + "/ended", 0o600) == 0)
+        self.ended = try OwnedDescriptor.open(directory + "/ended", O_RDONLY | O_NONBLOCK)
+        let endedWriter = try OwnedDescriptor.open(directory + "/ended", O_RDWR)
+        let connector = try MessageSocket.listen(at: directory + "/connector")
+        let egress = try Self.egressLink(isReady: egressReady)
+        self.output = Shared(reader)
+        self.started = try InitStart(
+            path: try #require(Self.program), planBytes: bytes, newPIDNamespace: newPIDNamespace,
+            newNetworkNamespace: newNetworkNamespace,
+            descriptors: InitStart.Descriptors(
+                stdout: writer.rawValue, stderr: writer.rawValue, exitRecord: record.rawValue,
+                connector: connector.descriptor.rawValue, egress: egress.rawValue, ended: endedWriter.rawValue),
+            cgroup: nil)
+    }
+
+    /// What `paas-init` gets of a tool that has gone already.
+    private static func egressLink(isReady: Bool) throws -> OwnedDescriptor {
+        let pair = try SocketPair()
+        if isReady { try pair.second.writeAll([UInt8(ascii: "1")]) }
+        return try pair.first.duplicate()
     }
 
     deinit {
         // A test that failed in the middle leaves nothing behind: the end of pid 1 is the end of its namespace.
-        _ = try? process.send(signal: SIGKILL)
+        _ = try? process.value.send(signal: SIGKILL)
         TemporaryDirectory.remove(directory)
     }
 
     /// Waits for the start; nil when the app runs.
     func startFailure() throws -> StartFailure? {
-        let bytes = try readToEnd(errors)
+        try waitUntilReadable(started.failure.value, "paas-init neither started the app nor failed")
+        let bytes = try readToEnd(started.failure.value)
         return bytes.isEmpty ? nil : try StartFailure(bytes: bytes)
     }
 
     /// Waits until the app has written a text.
     func waitForOutput(containing text: String) throws {
         while !outputSoFar.contains(text) {
-            try waitUntilReadable(output, "the app wrote only: \(outputSoFar)")
+            try waitUntilReadable(#require(output).value, "the app wrote only: \(outputSoFar)")
             try drain()
         }
     }
 
+    /// Lets go of the read side of the output, as an agent does that dies, and takes it up again with the function.
+    func withoutReader(_ body: () throws -> Void) throws {
+        output = nil
+        try body()
+        output = try Shared(OwnedDescriptor.open(directory + "/stdout", O_RDONLY | O_NONBLOCK))
+        try drain()
+    }
+
+    /// Waits until `paas-init` tells the app's end, which it does only when the plan says that it lingers.
+    func waitForEndOfApp() throws {
+        try waitUntilReadable(ended, "paas-init did not tell the end of the app; output: \(outputSoFar)")
+    }
+
     /// Waits for the end of `paas-init` itself.
     func wait() throws -> ProcessHandle.ExitStatus {
-        try waitUntilReadable(process.pidfd, "paas-init did not end; output: \(outputSoFar)")
-        let status = try process.exitStatus()
+        try waitUntilReadable(process.value.pidfd, "paas-init did not end; output: \(outputSoFar)")
+        let status = try process.value.exitStatus()
         try drain()
         return try #require(status)
     }
@@ -138,7 +172,9 @@ final class InitRun {
 
     private func drain() throws {
         try withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
-            while let count = try output.read(into: buffer), count > 0 { received.append(contentsOf: buffer[..<count]) }
+            while let count = try output?.value.read(into: buffer), count > 0 {
+                received.append(contentsOf: buffer[..<count])
+            }
         }
     }
 

@@ -87,7 +87,7 @@ struct InitSandboxTests {
     }
 
     @Test func everyNamespaceIsTheAppsOwn() throws {
-        let names = ["mnt", "pid", "ipc", "uts", "cgroup"]
+        let names = ["mnt", "pid", "ipc", "uts", "cgroup", "net"]
         let text = try output("cd /proc/self/ns; readlink \(names.joined(separator: " "))")
         let own = Set(text.split(separator: "\n").map(String.init))
         #expect(own.count == names.count)

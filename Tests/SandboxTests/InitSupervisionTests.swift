@@ -35,6 +35,36 @@ struct InitSupervisionTests {
         #expect(abs(record.endedAt.seconds(until: .now)) < 3_600)
     }
 
+    /// What used to be lost: the last output of an app that ended while nobody read, because the FIFO's contents went
+    /// with its last holder.
+    @Test func outputOfTheLastMomentWaitsForAReaderAsLongAsPaasInitLingers() throws {
+        let script = "mkfifo /data/go; echo up; read line < /data/go; echo last words; exit 4"
+        let run = try InitRun(.shell(script)) { $0.lingers = true }
+        #expect(try run.startFailure() == nil)
+        try run.waitForOutput(containing: "up")
+        try run.withoutReader {
+            let go = try OwnedDescriptor.open(run.directory + "/data/go", O_RDWR | O_NONBLOCK)
+            try go.writeAll(Array("\n".utf8))
+            try run.waitForEndOfApp()
+            #expect(run.record?.outcome == .exited(code: 4))
+        }
+        #expect(run.outputSoFar == "up\nlast words\n")
+        #expect(try run.process.value.exitStatus() == nil)
+        try run.process.value.send(signal: SIGKILL)
+        #expect(try run.wait() == .signaled(signal: SIGKILL, coreDumped: false))
+    }
+
+    @Test func lingeringPaasInitIsDeafToEverySignalButTheKill() throws {
+        let run = try InitRun(.shell("exit 0")) { $0.lingers = true }
+        #expect(try run.startFailure() == nil)
+        try run.waitForEndOfApp()
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGCHLD] { try run.process.value.send(signal: signal) }
+        #expect(try run.process.value.exitStatus() == nil)
+        try run.process.value.send(signal: SIGKILL)
+        _ = try run.wait()
+        #expect(run.record?.outcome == .exited(code: 0))
+    }
+
     @Test func anAppThatRunsHasNoRecordYet() throws {
         let run = try InitRun(.shell("echo up; exec sleep 1000"))
         #expect(try run.startFailure() == nil)
@@ -50,7 +80,7 @@ struct InitSupervisionTests {
             .shell("trap 'echo got \(name); exit 7' \(name); echo up; while :; do sleep 1000 & wait; done"))
         #expect(try run.startFailure() == nil)
         try run.waitForOutput(containing: "up")
-        try run.process.send(signal: signal)
+        try run.process.value.send(signal: signal)
         #expect(try run.wait() == .exited(code: 7))
         #expect(run.outputSoFar == "up\ngot \(name)\n")
         #expect(run.record?.outcome == .exited(code: 7))
@@ -59,7 +89,7 @@ struct InitSupervisionTests {
     @Test func aSignalRightAfterTheStartIsNotLost() throws {
         let run = try InitRun(.exec(["sleep", "1000"]))
         #expect(try run.startFailure() == nil)
-        try run.process.send(signal: SIGTERM)
+        try run.process.value.send(signal: SIGTERM)
         #expect(try run.wait() == .exited(code: 128 + SIGTERM))
         #expect(run.record?.outcome == .signaled(signal: SIGTERM, coreDumped: false))
     }
@@ -70,7 +100,7 @@ struct InitSupervisionTests {
         #expect(try run.wait() == .exited(code: 0))
         #expect(run.outputSoFar.contains("daemon") && run.outputSoFar.contains("main"))
         // pid 1 has ended, and the kernel lets it end only when nothing else is left in its pid namespace.
-        #expect(ProcFS.children(of: run.process.pid).isEmpty)
+        #expect(ProcFS.children(of: run.process.value.pid).isEmpty)
     }
 
     @Test func orphansAreReaped() throws {
@@ -133,11 +163,11 @@ struct InitSupervisionTests {
         #expect(try InitRun(bytes: good).startFailure() == nil)
 
         var versioned = good
-        versioned[4] = 2
+        versioned[4] -= 1
         var cut = good
         cut.removeLast()
         var overlong = good
-        overlong[48] = 255  // the host name's length
+        overlong[88] = 255  // the host name's length
         var root = good
         root.replaceSubrange(16..<20, with: [0, 0, 0, 0])
         for bytes in [[0], versioned, cut, good + [0], overlong, root, [UInt8](repeating: 0x41, count: 2 << 20)] {
@@ -161,6 +191,7 @@ struct InitSupervisionTests {
             changing: {
                 $0.namespaces = []
                 $0.mounts = []
+                $0.landlock = nil
                 $0.workingDirectory = "/"
             })
         #expect(try run.finish() == "\(InitRun.userID)\nCapBnd:\t0000000000000000\n/root\n")

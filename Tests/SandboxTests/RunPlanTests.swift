@@ -13,17 +13,19 @@ struct RunPlanTests {
         plan.environment = ["Z": "1", "A": "="]
         plan.hostname = "h"
         plan.outOfMemoryScoreAdjustment = -1
+        plan.connectorPort = 20_001
+        plan.lingers = true
         let bytes = try plan.encoded()
         var reader = RecordReader(bytes)
-        let header = (0..<12).map { _ in reader.next(UInt32.self) }
+        let header = (0..<24).map { _ in reader.next(UInt32.self) }
         #expect(
             header == [
-                0x4E4C_5050, 1, UInt32(bytes.count), 0, 1_900_000_000, 1_900_000_000, UInt32.max, 2, 2, 0, 0, 0,
-            ])
+                0x4E4C_5050, 6, UInt32(bytes.count), 0, 1_900_000_000, 1_900_000_000, UInt32.max, 2, 2, 0, 0, 0,
+            ] + Array(repeating: 0, count: 8) + [20_001, 0, 1, 0])
         let strings: [[UInt8]] = ["h", "/", "a", "b", "A==", "Z=1"].map { text in
             [UInt8(text.utf8.count), 0, 0, 0] + Array(text.utf8) + [0]
         }
-        #expect(Array(bytes[48...]) == strings.flatMap { $0 })
+        #expect(Array(bytes[96...]) == strings.flatMap { $0 })
     }
 
     @Test func whatInitWouldRefuseIsRefusedHere() throws {

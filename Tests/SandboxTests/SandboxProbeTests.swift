@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+import LinuxSystem
 import PaaSModel
 import Testing
 
@@ -9,21 +11,68 @@ struct SandboxProbeTests {
     private static let root = "Name:\tagent\nCapPrm:\t000001ffffffffff\nCapEff:\t000001ffffffffff\n"
     private static let user = "Name:\tagent\nCapEff:\t0000000000000000\n"
 
-    private func layers(_ status: String, missing: String = "") -> [String: SandboxLayer] {
-        let layers = SandboxProbe.layers(processStatus: status) { $0 != missing }
+    private func layers(
+        _ status: String, missing: String = "", filterActions: String = "kill_process errno allow\n",
+        landlock: Result<Int, SystemError> = .success(6)
+    ) -> [String: SandboxLayer] {
+        let layers = SandboxProbe.layers(
+            SandboxProbe.Facts(
+                processStatus: status, filterActions: filterActions, landlock: landlock,
+                hasNamespace: { $0 != missing }))
         return Dictionary(uniqueKeysWithValues: layers.map { ($0.name, $0) })
     }
 
     @Test func rootHasEveryLayerThatIsBuilt() {
         let missing = layers(Self.root).values.filter { !$0.enforced }.map(\.name).sorted()
-        #expect(missing == ["landlock", "network-namespace", "seccomp"])
+        #expect(missing.isEmpty)
     }
 
-    @Test func whatIsNotEnforcedSaysWhy() {
+    @Test func whatIsNotEnforcedSaysWhyAndWhatWouldChangeThat() {
         for text in [Self.root, Self.user, "", "CapEff:\tnonsense\n"] {
-            for layer in layers(text).values { #expect(layer.enforced == (layer.detail == nil), "\(layer.name)") }
+            for layer in layers(text, filterActions: "", landlock: .success(2)).values {
+                #expect(layer.enforced == (layer.remedy == nil), "\(layer.name)")
+                #expect(layer.enforced || layer.detail != nil, "\(layer.name)")
+            }
         }
-        #expect(layers(Self.root)["seccomp"]?.detail == "not built yet")
+        let seccomp = layers(Self.root, filterActions: "allow trap\n")["seccomp"]
+        #expect(seccomp?.enforced == false && seccomp?.remedy?.contains("CONFIG_SECCOMP_FILTER") == true)
+    }
+
+    @Test(arguments: [
+        (1, []), (2, ["landlock"]), (4, ["landlock", "landlock-tcp-bind"]),
+        (7, ["landlock", "landlock-scopes", "landlock-tcp-bind"]),
+    ])
+    func landlockIsShownByWhatItsABIHas(abi: Int, inForce: [String]) {
+        let layers = layers(Self.root, landlock: .success(abi)).values.filter { $0.name.hasPrefix("landlock") }
+        #expect(layers.filter(\.enforced).map(\.name).sorted() == inForce)
+        #expect(layers.allSatisfy { $0.detail?.contains("\(abi)") == true })
+    }
+
+    @Test func aKernelWithoutLandlockSaysWhichOfTheTwoReasonsItHas() {
+        func layer(_ errno: Int32) -> SandboxLayer? {
+            layers(Self.root, landlock: .failure(SystemError(operation: "x", errno: errno)))["landlock"]
+        }
+        #expect(layer(EOPNOTSUPP)?.remedy?.contains("lsm=") == true)
+        #expect(layer(ENOSYS)?.remedy?.contains("CONFIG_SECURITY_LANDLOCK") == true)
+    }
+
+    @Test func theMinimumRefusesWhatItRequiresAndNamesTheLayer() throws {
+        func all(_ status: String, _ actions: String, _ landlock: Result<Int, SystemError>) -> [SandboxLayer] {
+            SandboxProbe.layers(
+                SandboxProbe.Facts(
+                    processStatus: status, filterActions: actions, landlock: landlock, hasNamespace: { _ in true }))
+        }
+        let old = all(Self.root, "errno", .success(2))
+        #expect(SandboxMinimum.base.refusal(layers: old) == nil)
+        let refusal = try #require(SandboxMinimum.full.refusal(layers: old))
+        #expect(refusal.contains("'landlock-tcp-bind'") && refusal.contains("--minimum-sandbox"))
+        let bare = all(Self.root, "", .failure(SystemError(operation: "x", errno: ENOSYS)))
+        #expect(SandboxMinimum.base.refusal(layers: bare)?.contains("'landlock'") == true)
+        #expect(SandboxMinimum.any.refusal(layers: bare) == nil)
+        let unprivileged = all(Self.user, "errno", .success(7))
+        for minimum in SandboxMinimum.allCases {
+            #expect(minimum.refusal(layers: unprivileged)?.contains("'mount-namespace'") == true)
+        }
     }
 
     @Test func withoutCapabilitiesTheirLayersAreNotEnforced() {
@@ -42,8 +91,42 @@ struct SandboxProbeTests {
         #expect(layers["uts-namespace"]?.enforced == true)
     }
 
+    private struct NoTool: Error {}
+
+    @Test func theStrictestNetworkThatTheNodeHasComesFirst() {
+        func modes(_ status: String, missing: String = "") -> [NetworkMode] {
+            NetworkSupport(
+                layers: Array(layers(status, missing: missing).values), egressTool: .failure(NoTool())
+            ).modes
+        }
+        #expect(modes(Self.root) == [.isolated, .host])
+        #expect(modes(Self.root, missing: "net") == [.host])
+        #expect(modes(Self.user) == [.host])
+        // Namespaces may be made, but their loopback interface not be brought up.
+        #expect(modes("CapEff:\t000001ffffffefff\n") == [.host])
+    }
+
     @Test func everyUserIDIsAPositiveSignedInteger() {
-        #expect(UserIDs.range.count == 1_000_000)
-        #expect(UserIDs.range.allSatisfy { Int32(exactly: $0) != nil && $0 > 1_879_048_191 })
+        #expect(UserIDs.ofRoot.count == 1_000_000)
+        #expect(UserIDs.ofRoot.allSatisfy { Int32(exactly: $0) != nil && $0 > 1_879_048_191 })
+    }
+
+    @Test func inAUserNamespaceAppsGetTheLargestRangeOfSubordinateIDs() {
+        func range(_ users: String, _ groups: String) -> Range<UInt32> {
+            UserIDs.range(users: IDMap(users), groups: IDMap(groups))
+        }
+        let all = "         0          0 4294967295\n"
+        let own = "         0       1000          1\n"
+        let subordinate = own + "         1     100000      65536\n"
+        #expect(range(all, all) == UserIDs.ofRoot)
+        #expect(range(subordinate, subordinate) == 1..<65_537)
+        #expect(range(subordinate + "  70000 500000 9\n", subordinate) == 1..<65_537)
+        // Root of the namespace is the agent itself.
+        #expect(range("0 100000 65536\n", "0 100000 65536\n") == 1..<65_536)
+        // An app has its uid as its gid as well.
+        #expect(range(subordinate, own).isEmpty)
+        #expect(range(own, own).isEmpty)
+        #expect(range("", "").isEmpty)
+        #expect(range("nonsense\n0 0\n", all).isEmpty)
     }
 }

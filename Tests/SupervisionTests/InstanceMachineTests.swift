@@ -136,9 +136,9 @@ import Testing
         var (ending, actions) = machine(after: .want(.running), .unhealthy)
         #expect(actions == [.signalStop])
         check(ending.handle(Self.failed), [.pause(failures: 1, wasReady: false)])
-        var (live, drain) = machine(after: .want(.running), .becameReady, .unhealthy)
-        #expect(drain == [.closeRouteAndDrain])
-        check(live.handle(.drained), [.signalStop])
+        var (hung, end) = machine(after: .want(.running), .becameReady, .unhealthy)
+        #expect(end == [.closeRoute, .examineAndKill])
+        check(hung.handle(.ended(Ending(wasReady: true))), [.pause(failures: 1, wasReady: true)])
     }
 
     @Test func removedInstanceIsForgottenAndNeverComesBack() {

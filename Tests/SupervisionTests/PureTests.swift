@@ -82,15 +82,49 @@ import Testing
         )
     }
 
+    /// Without the memory controller nobody counts OOM kills of the run, and SIGKILL may be one of the machine's.
+    @Test func sigkillIsNotExplainedWhereTheKernelDoesNotCount() {
+        #expect(
+            sentence {
+                $0.signal = "SIGKILL"
+            } then: {
+                $0.countsOutOfMemoryKills = false
+            }
+                == "killed by SIGKILL (from outside, or for lack of memory: this node does not count that) after 4.2 s")
+    }
+
+    @Test func hangSaysWhatItWasDoing() {
+        let text = sentence {
+            $0.signal = "SIGKILL"
+            $0.hang = HangReport(
+                at: Timestamp(microseconds: 0),
+                threads: [.init(tid: 1, name: "python3", state: "S", waitsIn: "futex_wait_queue", systemCall: 202)],
+                threadCount: 4, sockets: [.init(state: "LISTEN", count: 1, waiting: 5)])
+        } then: {
+            $0.unhealthyReason = "failed its health check /h 3 times: it did not answer within 5 s"
+        }
+        #expect(
+            text
+                == "failed its health check /h 3 times: it did not answer within 5 s, and was killed (python3 waited in "
+                + "futex_wait_queue; 4 threads; 5 connections waited to be accepted) after 4.2 s")
+    }
+
     @Test func outOfMemoryShowsPeakAndLimit() {
         let text = sentence {
             $0.signal = "SIGKILL"
             $0.oomKilled = true
             $0.peakMemoryBytes = 256 << 20
-        } then: {
             $0.memoryLimitBytes = 256 << 20
         }
-        #expect(text == "out of memory: 256.0 MiB of 256.0 MiB, after 4.2 s")
+        #expect(text == "out of memory: 256.0 of 256.0 MiB, after 4.2 s")
+        let dated = sentence {
+            $0.oomKilled = true
+            $0.peakMemoryBytes = 900 << 10
+            $0.memoryLimitBytes = 1 << 20
+            $0.at = Timestamp(microseconds: 9_000_000)
+            $0.memoryLimitReachedAt = Timestamp(microseconds: 5_000_000)
+        }
+        #expect(dated == "out of memory: 900.0 KiB of 1.0 MiB, limit first met 4.0 s before, after 4.2 s")
     }
 
     @Test func missingCommandQuotesTheShell() {
@@ -121,6 +155,12 @@ import Testing
     }
 
     @Test func unknownEndIsNotMadeUp() {
-        #expect(sentence { _ in } == "ended, and the kernel could not tell how, after 4.2 s")
+        #expect(sentence { _ in } == "ended, the kernel could not tell how after 4.2 s")
+        let asked = sentence {
+            $0.requested = true
+        } then: {
+            $0.stopSignal = .term
+        }
+        #expect(asked == "ended as asked by SIGTERM, ended, the kernel could not tell how, after 4.2 s")
     }
 }

@@ -9,6 +9,7 @@ import Logging
 import PaaSModel
 import Sandbox
 import Synchronization
+import Testing
 
 @testable import Supervision
 
@@ -40,10 +41,44 @@ final class SupervisorHarness: Sendable {
 
     /// A supervisor as an agent makes it at its start. Making another one on the same home is what a restart is; the
     /// earlier one must have been ``Agent/abandon()``ed.
-    func startAgent() async throws -> Agent {
-        let agent = try Agent(home: home, cgroupRoot: cgroupRoot)
+    func startAgent(initPath: String = SupervisorHarness.initPath) async throws -> Agent {
+        let agent = try Agent(home: home, cgroupRoot: cgroupRoot, initPath: initPath)
         try await agent.supervisor.restore()
         return agent
+    }
+
+    /// An instance of the tests' one app.
+    static func assignment(
+        _ command: String, restart: RestartPolicy = .always, desired: DesiredState = .running, grace: Double = 5,
+        lifecycle: LifecycleRules = LifecycleRules()
+    ) throws -> Assignment {
+        Assignment(
+            instanceID: "i-test", appID: "a-test", app: try AppName(validating: "demo"), slot: "web.1", release: "v1",
+            spec: ReleaseSpec(
+                command: .shell(command), restart: restart, stopGraceSeconds: grace, lifecycle: lifecycle),
+            desired: desired)
+    }
+
+    /// Runs a test with an agent, and removes the instance and everything else afterwards.
+    ///
+    /// - Parameter body: returns the agent that is there at the end, when it is another one.
+    static func withAgent(_ body: (SupervisorHarness, Agent) async throws -> Agent?) async throws {
+        let harness = try SupervisorHarness()
+        defer { harness.cleanUp() }
+        let first = try await harness.startAgent()
+        let last = try await body(harness, first) ?? first
+        await last.supervisor.apply(.delete(revision: 9, instanceID: "i-test"))
+        await last.supervisor.waitUntilNothingRuns { _ in }
+        #expect(harness.runCgroups.isEmpty)
+        last.abandon()
+    }
+
+    /// Makes the file that the app waits for, and returns once the app has ended. It is not our child.
+    static func endApp(_ pid: Int32, byMaking path: String) throws {
+        let process = try ProcessHandle(opening: pid)
+        #expect(FileManager.default.createFile(atPath: path, contents: nil))
+        var ready = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+        while poll(&ready, 1, -1) < 0 && errno == EINTR {}
     }
 
     /// Removes what the tests made; every run has ended.
@@ -69,25 +104,33 @@ final class SupervisorHarness: Sendable {
 final class Agent: Sendable {
     let supervisor: Supervisor
     let routes = RecordedRoutes()
+    let ports = RecordedPorts()
     let outbox: Outbox
     let logs: LogStore
     private let loop: EventLoop
+    /// Of this process alone: several people may run the tests at once.
+    static let portRange: ClosedRange<UInt16> = {
+        let first = 21_000 + UInt16(getpid() % 80) * 100
+        return first...first + 99
+    }()
 
-    init(home: String, cgroupRoot: String) throws {
+    init(home: String, cgroupRoot: String, initPath: String = SupervisorHarness.initPath) throws {
         for path in [home, home + "/outbox"] { try StateDirectory.makeDirectory(path) }
         loop = try EventLoop()
         loop.start(threadName: "test-supervisor")
         outbox = try Outbox(directory: home + "/outbox")
         logs = LogStore(directory: home + "/logs")
         var configuration = SupervisorConfiguration(
-            stateDirectory: home, initPath: SupervisorHarness.initPath, portRange: 21_000...21_999)
-        configuration.backoff = Backoff(base: .milliseconds(20), cap: .milliseconds(100))
-        configuration.drainLimit = .milliseconds(10)
+            stateDirectory: home, initPath: initPath, portRange: Self.portRange)
+        configuration.defaults.backoffSeconds = 0.02
+        configuration.defaults.backoffMaxSeconds = 0.1
+        configuration.defaults.drainSeconds = 0.01
         supervisor = try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(
                 cgroups: CgroupTree.prepare(root: cgroupRoot), planner: SandboxPlanner(), logs: logs, routes: routes,
-                bundles: NoBundles(), prober: AlwaysHealthy(), outbox: outbox, logger: Logger(label: "test")),
+                portHolder: ports, bundles: NoBundles(), prober: AlwaysHealthy(), outbox: outbox,
+                logger: Logger(label: "test")),
             loop: loop)
     }
 
@@ -114,7 +157,41 @@ final class RecordedRoutes: RouteSink {
 
     func setRoute(_ route: AppRoute?, app: AppName) { routes.withLock { $0[app] = route } }
     func drain(instanceID: String, limit: Duration) async {}
+    func removeRecords(ofApp appID: String) {}
     func route(of app: AppName) -> AppRoute? { routes.withLock { $0[app] } }
+}
+
+/// Remembers which instance has which port, and which run is open; no port is listened on.
+final class RecordedPorts: PortHolder {
+    struct State {
+        var ports: [String: UInt16] = [:]
+        var runs: [String: String] = [:]
+        /// Ports that somebody else has.
+        var taken: Set<UInt16> = []
+    }
+    private let state = Mutex(State())
+    private let hook = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// Does something on the supervisor's thread when a port is given up.
+    func whenReleased(_ body: @escaping @Sendable () -> Void) { hook.withLock { $0 = body } }
+
+    var now: State { state.withLock { $0 } }
+
+    func take(_ port: UInt16) { state.withLock { _ = $0.taken.insert(port) } }
+
+    func hold(port: UInt16, instanceID: String) throws {
+        try state.withLock { state in
+            if state.taken.contains(port) { throw SystemError(operation: "listen", errno: EADDRINUSE) }
+            state.ports[instanceID] = port
+        }
+    }
+
+    func open(instanceID: String, runDirectory: String) { state.withLock { $0.runs[instanceID] = runDirectory } }
+    func close(instanceID: String) { state.withLock { $0.runs[instanceID] = nil } }
+    func release(instanceID: String) {
+        state.withLock { $0.ports[instanceID] = nil }
+        hook.withLock { $0 }?()
+    }
 }
 
 private struct NoBundles: BundleProvider {
@@ -124,5 +201,5 @@ private struct NoBundles: BundleProvider {
 }
 
 private struct AlwaysHealthy: HealthProber {
-    func failure(port: UInt16, path: String, timeout: Duration) async -> String? { nil }
+    func failure(instanceID: String, port: UInt16, path: String, timeout: Duration) async -> String? { nil }
 }

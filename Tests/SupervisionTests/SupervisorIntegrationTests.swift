@@ -10,29 +10,19 @@ import Testing
 
 @Suite(.enabled(if: SupervisorHarness.missing == nil, "needs root, cgroup v2 and paas-init"), .serialized)
 struct SupervisorIntegrationTests {
-    private static let server =
+    static let server =
         "exec python3 -c 'import os,socket,time\ns=socket.create_server((\"127.0.0.1\",int(os.environ[\"PORT\"])))\nprint(\"up\",flush=True)\nwhile True: s.accept()[0].close()'"
 
     private func assignment(
         _ command: String, restart: RestartPolicy = .always, desired: DesiredState = .running, grace: Double = 5
     ) throws -> Assignment {
-        Assignment(
-            instanceID: "i-test", appID: "a-test", app: try AppName(validating: "demo"), slot: "web.1", release: "v1",
-            spec: ReleaseSpec(command: .shell(command), restart: restart, stopGraceSeconds: grace), desired: desired)
+        try SupervisorHarness.assignment(command, restart: restart, desired: desired, grace: grace)
     }
 
     private func put(_ assignment: Assignment) -> AssignmentMessage { .put(revision: 1, assignment: assignment) }
 
-    /// Runs a test with an agent, and removes the instance and everything else afterwards.
     private func withAgent(_ body: (SupervisorHarness, Agent) async throws -> Agent?) async throws {
-        let harness = try SupervisorHarness()
-        defer { harness.cleanUp() }
-        let first = try await harness.startAgent()
-        let last = try await body(harness, first) ?? first
-        await last.supervisor.apply(.delete(revision: 9, instanceID: "i-test"))
-        await last.supervisor.waitUntilNothingRuns { _ in }
-        #expect(harness.runCgroups.isEmpty)
-        last.abandon()
+        try await SupervisorHarness.withAgent(body)
     }
 
     @Test func serverBecomesReadyOnItsPortAndGetsARoute() async throws {
@@ -125,26 +115,73 @@ struct SupervisorIntegrationTests {
         }
     }
 
+    @Test func thePortIsHeldOverARestartAndFreedByAStop() async throws {
+        try await withAgent { _, agent in
+            await agent.supervisor.apply(put(try assignment(Self.server)))
+            let first = await agent.status(of: "i-test") { $0.state == .running }
+            let port = try #require(first.port.flatMap { UInt16(exactly: $0) })
+            #expect(agent.ports.now.ports == ["i-test": port])
+            let run = try #require(agent.ports.now.runs["i-test"])
+            kill(try #require(first.pid), SIGKILL)
+            let second = await agent.status(of: "i-test") { $0.state == .running && $0.restarts == 1 }
+            #expect(second.port == first.port && agent.ports.now.ports == ["i-test": port])
+            #expect(agent.ports.now.runs["i-test"] != run)
+            await agent.supervisor.apply(put(try assignment(Self.server, desired: .stopped)))
+            _ = await agent.status(of: "i-test") { $0.state == .stopped }
+            #expect(agent.ports.now.ports.isEmpty && agent.ports.now.runs.isEmpty)
+            return nil
+        }
+    }
+
+    @Test func aPortThatSomebodyElseHasIsPassedOver() async throws {
+        try await withAgent { _, agent in
+            agent.ports.take(Agent.portRange.lowerBound)
+            agent.ports.take(Agent.portRange.lowerBound + 1)
+            await agent.supervisor.apply(put(try assignment(Self.server)))
+            let status = await agent.status(of: "i-test") { $0.state == .running }
+            #expect(status.port == Int(Agent.portRange.lowerBound) + 2)
+            return nil
+        }
+    }
+
+    @Test func theNextAgentHoldsThePortAndOpensTheRunAgain() async throws {
+        try await withAgent { harness, first in
+            await first.supervisor.apply(put(try assignment(Self.server)))
+            _ = await first.status(of: "i-test") { $0.state == .running }
+            let before = first.ports.now
+            first.abandon()
+            let second = try await harness.startAgent()
+            _ = await second.status(of: "i-test") { $0.state == .running }
+            #expect(second.ports.now.ports == before.ports && second.ports.now.runs == before.runs)
+            return second
+        }
+    }
+
+    @Test func anAppOnTheHostsNetworkListensItself() async throws {
+        try await withAgent { _, agent in
+            var shared = try assignment(Self.server)
+            shared.spec.network = .host
+            await agent.supervisor.apply(put(shared))
+            let status = await agent.status(of: "i-test") { $0.state == .running }
+            #expect(agent.ports.now.ports.isEmpty && agent.ports.now.runs.isEmpty)
+            let port = try #require(status.port.flatMap { UInt16(exactly: $0) })
+            #expect(TCPSockets.listening(ofProcess: getpid()).contains(port: port))
+            return nil
+        }
+    }
+
     @Test func exitWhileNoAgentLivedIsReportedByTheNext() async throws {
         try await withAgent { harness, first in
             let command = "while [ ! -e /data/go ]; do sleep 0.02; done; exit 7"
             await first.supervisor.apply(put(try assignment(command, restart: .never)))
             let started = await first.status(of: "i-test") { $0.pid != nil }
             first.abandon()
-            try Self.endApp(try #require(started.pid), byMaking: harness.home + "/apps/a-test/data/go")
+            try SupervisorHarness.endApp(try #require(started.pid), byMaking: harness.home + "/apps/a-test/data/go")
             let second = try await harness.startAgent()
             let after = await second.status(of: "i-test") { $0.state == .failed }
             #expect(after.lastExit?.code == 7)
             #expect(after.restarts == 0)
             return second
         }
-    }
-
-    /// Makes the file that the app waits for, and returns once the app has ended. It is not our child.
-    private static func endApp(_ pid: Int32, byMaking path: String) throws {
-        let process = try ProcessHandle(opening: pid)
-        #expect(FileManager.default.createFile(atPath: path, contents: nil))
-        var ready = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-        while poll(&ready, 1, -1) < 0 && errno == EINTR {}
     }
 }

@@ -33,6 +33,38 @@ class CrashTests(SharedPlatformCase):
     def assert_cause(self, app, code, signal_name):
         self.assertEqual((app["lastExit"]["code"], app["lastExit"]["signal"]), (code, signal_name))
 
+    def test_hung_app_is_looked_at_killed_and_restarted(self):
+        server = (
+            "import http.server,os,time\n"
+            "class H(http.server.BaseHTTPRequestHandler):\n"
+            "  count=0\n"
+            "  def do_GET(self):\n"
+            "    H.count+=1\n"
+            "    if H.count>2: time.sleep(1000)\n"
+            "    self.send_response(204); self.end_headers()\n"
+            "http.server.HTTPServer(('127.0.0.1',int(os.environ['PORT'])),H).serve_forever()")
+        self.platform.paas(
+            "deploy", "--name", "hung", "--health-path", "/", "--health-interval", "300ms", "--health-timeout", "300ms",
+            "--health-failures", "2", "--", "python3", "-c", server)
+        app = self.platform.wait_for_app("hung", lambda one: one["restarts"] > 0, "the restart")
+        exit_report = app["lastExit"]
+        self.assertEqual((exit_report["code"], exit_report["signal"]), (None, "SIGKILL"))
+        self.assertIn("failed its health check / 2 times", exit_report["reason"])
+        (thread,) = exit_report["hang"]["threads"]
+        self.assertEqual((thread["name"], thread["state"]), ("python3", "S"))
+        self.assertIn("nanosleep", thread["waitsIn"])
+        self.assertIn("LISTEN", [sockets["state"] for sockets in exit_report["hang"]["sockets"]])
+        self.assertIn("thread ", self.platform.paas("status", "hung", expect=None).out)
+
+    def test_codes_of_success_and_of_no_restart_are_heeded(self):
+        for code, status in ((3, "stopped"), (78, "failed")):
+            name = f"code-{code}"
+            self.platform.deploy_probe(
+                name, "--restart", "on-failure", "--success-exit-codes", "0,3", "--no-restart-exit-codes", "78")
+            self.ask(name, f"/exit?code={code}")
+            app = self.platform.wait_for_app(name, lambda one, wanted=status: one["status"] == wanted, status)
+            self.assertEqual((app["restarts"], app["lastExit"]["code"]), (0, code))
+
     def test_sigkill_from_outside(self):
         app = self.crash_and_recover("killed", lambda app: os.kill(app["pid"], signal.SIGKILL))
         self.assert_cause(app, None, "SIGKILL")

@@ -14,7 +14,7 @@ def running_after_one_restart(app):
 
 class SurvivalTests(OwnPlatformCase):
     def test_app_serves_while_the_agent_is_dead_and_the_next_agent_adopts_it(self):
-        app = self.platform.deploy_probe("lives")
+        app = self.platform.deploy_probe("lives", "--network", "host")
         self.platform.agent.kill()
         self.assertEqual(fetch(app["port"], "/log?text=said+while+nobody+listened").status, 200)
 
@@ -60,7 +60,7 @@ class SurvivalTests(OwnPlatformCase):
         self.assertEqual(self.platform.get("after").json["version"], "after")
 
     def test_agent_that_is_asked_to_stop_leaves_the_apps_running(self):
-        app = self.platform.deploy_probe("stays")
+        app = self.platform.deploy_probe("stays", "--network", "host")
         self.assertEqual(self.platform.agent.stop(), 0)
         self.assertEqual(fetch(app["port"], "/").json["env"]["PAAS_APP"], "stays")
         self.platform.start_agent()

@@ -8,20 +8,10 @@ import tempfile
 from pathlib import Path
 
 from harness import cgroups
+from harness.cgroups import in_force
 from harness.case import OwnPlatformCase, SharedPlatformCase
 from harness.platform import BINARIES
 from harness.waiting import SLOWNESS
-
-
-def in_force(pid, name):
-    """The values of one cgroup file from the process's own cgroup up to below the root."""
-    directory, values = cgroups.cgroup_of(pid), []
-    while directory != cgroups.mount_point():
-        file = directory / name
-        if file.exists():
-            values.append(file.read_text().strip())
-        directory = directory.parent
-    return values
 
 
 class UnifiedTests(SharedPlatformCase):

@@ -8,20 +8,20 @@ With --connected it prints nothing and answers by its exit code whether an agent
 import json
 import sys
 
-LIMITS = {"memory": "--memory", "cpu": "--cpu", "pids": "--pids"}
-
-
 def describe(node):
     can = node["capabilities"]
     print(f"\nNode {node['name']}: kernel {can['kernel']}, cgroups {can['cgroupMode']} at {can['cgroupRoot']}")
-    for controller, option in LIMITS.items():
-        if controller in can["controllers"]:
-            print(f"  yes  {option} is enforced")
-        else:
-            print(f"  no   {option}: this node has no cgroup v2 controller '{controller}'; a deploy with it is refused")
+    for limit in can.get("limits") or []:
+        detail = "is enforced" if limit["enforced"] else f"is refused: {limit['detail']}"
+        print(f"  {'yes' if limit['enforced'] else 'no '}  limit {limit['name']} {detail}")
+    ceilings = [f"{can['appsMemoryBytes'] >> 20} MiB of memory"] if can.get("appsMemoryBytes") else []
+    ceilings += [f"{can['appsProcesses']} processes"] if can.get("appsProcesses") else []
+    print(f"  {'yes' if ceilings else 'no '}  reserve for the node: apps together get "
+          f"{' and '.join(ceilings) or 'as much as they want'}")
     print(f"  yes  network: {', '.join(can['networks'])}")
     for layer in can["layers"]:
-        detail = f": {layer['detail']}" if layer.get("detail") else ""
+        detail = "; ".join(filter(None, (layer.get("detail"), layer.get("remedy"))))
+        detail = f": {detail}" if detail else ""
         print(f"  {'yes' if layer['enforced'] else 'no '}  {layer['name']}{detail}")
     print()
 

@@ -4,6 +4,7 @@ internal import Glibc
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
+internal import HummingbirdTLS
 public import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -36,19 +37,27 @@ public struct APIServer: Service {
     private let address: Address
     private let api: ControlPlaneAPI
     private let rule: AccessRule
+    private let certificate: APICertificate?
     private let logger: Logger
     private let onListening: @Sendable (Address) async -> Void
 
     /// Creates the listener.
     ///
-    /// - Parameter onListening: called once with the real address: port 0 has become a port.
+    /// - Parameters:
+    ///   - address: where to listen.
+    ///   - api: what to serve.
+    ///   - rule: how clients are told apart.
+    ///   - certificate: for TLS; nil without it.
+    ///   - logger: gets what goes wrong.
+    ///   - onListening: called once with the real address: port 0 has become a port.
     public init(
-        _ address: Address, api: ControlPlaneAPI, rule: AccessRule, logger: Logger,
+        _ address: Address, api: ControlPlaneAPI, rule: AccessRule, certificate: APICertificate? = nil, logger: Logger,
         onListening: @escaping @Sendable (Address) async -> Void = { _ in }
     ) {
         self.address = address
         self.api = api
         self.rule = rule
+        self.certificate = certificate
         self.logger = logger
         self.onListening = onListening
     }
@@ -73,7 +82,8 @@ public struct APIServer: Service {
         // Hummingbird's own messages are for its developers; what matters is thrown.
         var quiet = logger
         quiet.logLevel = .critical
-        let server = try HTTPServerBuilder.http1(configuration: channel).buildServer(
+        let plain = HTTPServerBuilder.http1(configuration: channel)
+        let server = try (certificate.map { try .tls(plain, tlsConfiguration: $0.configuration) } ?? plain).buildServer(
             configuration: ServerConfiguration(
                 address: bind, availableConnectionsDelegate: .maximum(Self.maxConnections, logger: quiet)),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quiet

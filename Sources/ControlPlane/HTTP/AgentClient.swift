@@ -3,10 +3,10 @@
 internal import AsyncHTTPClient
 internal import FoundationEssentials
 internal import Glibc
+internal import Hummingbird
 internal import NIOCore
 internal import NIOHTTP1
 internal import PaaSModel
-internal import ServiceLifecycle
 
 /// Asks agents for what only they have.
 public struct AgentClient: Sendable {
@@ -20,6 +20,8 @@ public struct AgentClient: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(2)
         configuration.redirectConfiguration = .disallow
+        // One for each stream that is followed and each command; those are bounded where they come in.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1_024
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -28,9 +30,13 @@ public struct AgentClient: Sendable {
 
     /// Begins to read lines from an agent.
     ///
-    /// - Parameter follow: the answer may go on for ever.
-    /// - Throws: `Problem` 503 when the agent does not answer within 10 seconds or answers with an error.
-    func lines(_ node: Node, _ pathAndQuery: String, follow: Bool) async throws -> AgentLines {
+    /// - Parameters:
+    ///   - follow: the answer may go on for ever.
+    ///   - patience: how long the answer's head may take.
+    /// - Throws: `Problem` 503 when the agent does not answer in time or answers with an error.
+    func lines(
+        _ node: Node, _ pathAndQuery: String, follow: Bool, patience: Duration = .seconds(10)
+    ) async throws -> AgentLines {
         guard let address = AgentAddress(node.agentAddress) else {
             throw Problem.agentUnreachable(node.name, "its address '\(node.agentAddress.prefix(100))' is not one")
         }
@@ -39,7 +45,8 @@ public struct AgentClient: Sendable {
         request.headers.add(name: "Accept", value: "application/x-ndjson")
         // An agent may have closed a pooled connection just now, and a read is not worth the doubt.
         request.headers.add(name: "Connection", value: "close")
-        let response = try await head(request, node, deadline: follow ? .distantFuture : .now() + .seconds(60))
+        let deadline = follow ? NIODeadline.distantFuture : .now() + .seconds(60)
+        let response = try await head(request, node, deadline: deadline, patience: patience)
         guard response.status == .ok else {
             var text = ""
             if let body = try? await response.body.collect(upTo: 65_536),
@@ -53,20 +60,40 @@ public struct AgentClient: Sendable {
         return AgentLines(body: response.body)
     }
 
+    /// Opens a session: what is sent and what is answered go on at the same time.
+    ///
+    /// - Throws: `Problem` 503 when the agent does not answer within 10 seconds, or answers with an error.
+    func session(_ node: Node, _ frames: RequestBody) async throws -> HTTPClientResponse.Body {
+        guard let address = AgentAddress(node.agentAddress) else {
+            throw Problem.agentUnreachable(node.name, "its address '\(node.agentAddress.prefix(100))' is not one")
+        }
+        var request = HTTPClientRequest(url: address.url("/v1/sessions"))
+        request.method = .POST
+        request.headers.add(name: "Host", value: "agent")
+        request.headers.add(name: "Content-Type", value: SessionRequest.mediaType)
+        request.headers.add(name: "Connection", value: "close")
+        request.body = .stream(frames, length: .unknown)
+        let response = try await head(request, node, deadline: .distantFuture, patience: .seconds(10))
+        guard response.status == .ok else {
+            throw Problem.agentUnreachable(node.name, "it answered \(response.status.code)")
+        }
+        return response.body
+    }
+
     private func head(
-        _ request: HTTPClientRequest, _ node: Node, deadline: NIODeadline
+        _ request: HTTPClientRequest, _ node: Node, deadline: NIODeadline, patience: Duration
     ) async throws -> HTTPClientResponse {
         let client = client
         do {
             return try await withThrowingTaskGroup(of: HTTPClientResponse?.self) { group in
                 group.addTask { try await client.execute(request, deadline: deadline) }
                 group.addTask {
-                    try await Pause.sleep(for: .seconds(10))
+                    try await Pause.sleep(for: patience)
                     return nil
                 }
                 defer { group.cancelAll() }
                 guard let response = try await group.next() ?? nil else {
-                    throw Problem.agentUnreachable(node.name, "no answer within 10 s")
+                    throw Problem.agentUnreachable(node.name, "no answer within \(patience.shortText)")
                 }
                 return response
             }
@@ -90,7 +117,7 @@ struct AgentLines: Sendable {
     /// group shuts down.
     func forEach(_ emit: (ByteBufferView) async throws -> Void) async throws {
         var pending = ByteBuffer()
-        for try await var chunk in body.cancelOnGracefulShutdown() {
+        for try await var chunk in body.untilShutdown() {
             pending.writeBuffer(&chunk)
             while let end = pending.readableBytesView.firstIndex(of: 0x0A) {
                 let length = end - pending.readerIndex

@@ -14,17 +14,17 @@ struct AgentRoutes: Sendable {
     let limiter: StreamLimiter
 
     func add(to api: inout APIBuilder) {
-        api.on(.get, "/nodes") { _, _ in try .json(try await service.allNodes()) }
-        api.on(.put, "/agent/v1/nodes/:node") { request, context in
+        api.on(.get, "/nodes", access: .known) { _, _ in try .json(try await service.allNodes()) }
+        api.on(.put, "/agent/v1/nodes/:node", access: .admin) { request, context in
             let node = try JSONBody.decode(Node.self, try await request.json())
             return try .json(try await service.register(node, as: context.parameter("node")))
         }
-        api.on(.post, "/agent/v1/nodes/:node/reports") { request, context in
+        api.on(.post, "/agent/v1/nodes/:node/reports", access: .admin) { request, context in
             let bytes = try await request.json(upTo: Self.maxReportBytes)
             let batch = try JSONBody.decode(ReportBatch.self, bytes)
             return try .json(try await service.report(batch, from: context.parameter("node")))
         }
-        api.on(.get, "/agent/v1/nodes/:node/assignments", assignments)
+        api.on(.get, "/agent/v1/nodes/:node/assignments", access: .admin, assignments)
     }
 
     @Sendable private func assignments(_ request: Request, _ context: APIContext) async throws -> Response {

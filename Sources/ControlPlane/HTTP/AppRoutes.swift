@@ -8,41 +8,61 @@ internal import PaaSModel
 /// `/apps` and what belongs to one app.
 struct AppRoutes: Sendable {
     let service: ControlPlaneService
+    let limiter: StreamLimiter
 
     func add(to api: inout APIBuilder) {
-        api.on(.post, "/apps", create)
-        api.on(.get, "/apps") { _, _ in try .json(try await service.apps()) }
-        api.on(.get, "/apps/:name") { _, context in
+        api.on(.post, "/apps", access: .deploy, create)
+        api.on(.get, "/apps", access: .known, list)
+        api.on(.get, "/apps/:name", access: .readApp) { _, context in
             let found = try await service.app(context.parameter("name"))
             return try Self.response(found)
         }
-        api.on(.patch, "/apps/:name", patch)
-        api.on(.delete, "/apps/:name", destroy)
-        api.on(.post, "/apps/:name/start") { request, context in
-            try Self.response(try await service.start(context.parameter("name"), ifMatch: request.ifMatch()))
+        api.on(.patch, "/apps/:name", access: .changeApp, patch)
+        // It takes the data along, which no deploy needs.
+        api.on(.delete, "/apps/:name", access: .admin, destroy)
+        api.on(.post, "/apps/:name/start", access: .changeApp) { request, context in
+            let once = try request.onceOnly([], context)
+            return try Self.response(
+                try await service.start(context.parameter("name"), ifMatch: request.ifMatch(), once: once))
         }
-        api.on(.post, "/apps/:name/stop") { request, context in
-            try Self.response(try await service.stop(context.parameter("name"), ifMatch: request.ifMatch()))
+        api.on(.post, "/apps/:name/stop", access: .changeApp) { request, context in
+            let once = try request.onceOnly([], context)
+            return try Self.response(
+                try await service.stop(context.parameter("name"), ifMatch: request.ifMatch(), once: once))
         }
-        api.on(.post, "/apps/:name/restart") { request, context in
-            try Self.response(try await service.restart(context.parameter("name"), ifMatch: request.ifMatch()))
+        api.on(.post, "/apps/:name/restart", access: .changeApp) { request, context in
+            let once = try request.onceOnly([], context)
+            return try Self.response(
+                try await service.restart(context.parameter("name"), ifMatch: request.ifMatch(), once: once))
         }
-        api.on(.post, "/apps/:name/scale", scale)
-        api.on(.post, "/apps/:name/rollback", rollback)
-        api.on(.get, "/apps/:name/releases") { _, context in
-            try .json(try await service.releases(context.parameter("name")))
+        api.on(.post, "/apps/:name/scale", access: .changeApp, scale)
+        api.on(.post, "/apps/:name/rollback", access: .changeApp, rollback)
+        ReleaseRoutes(service: service, limiter: limiter).add(to: &api)
+    }
+
+    @Sendable private func list(_ request: Request, _ context: APIContext) async throws -> Response {
+        let limit = try request.pageLimit()
+        let after = try request.query("after").map { text in
+            do { return try AppName(validating: text).rawValue } catch let error as ValidationError {
+                throw ValidationError(field: "after", message: error.message)
+            }
         }
-        api.on(.get, "/apps/:name/instances") { _, context in
-            try .json(try await service.instances(context.parameter("name")))
+        if case .deploy(let own)? = context.principal?.scope {
+            let apps = try await service.apps().filter { $0.name == own && $0.name.rawValue > after ?? "" }
+            return try .json(Array(apps.prefix(limit ?? 1)))
         }
+        guard let limit else {
+            return try .json(try await service.apps().filter { $0.name.rawValue > after ?? "" })
+        }
+        // One more than asked for tells whether there is a next page.
+        let found = try await service.apps(after: after, limit: limit + 1)
+        return try .page(found, limit: limit, request) { $0.name.rawValue }
     }
 
     @Sendable private func create(_ request: Request, _ context: APIContext) async throws -> Response {
-        let key = HTTPField.Name("Idempotency-Key").flatMap { request.headers[$0] }
-        if let key, !(1...255).contains(key.utf8.count) {
-            throw ValidationError(field: "Idempotency-Key", message: "is not 1 to 255 characters")
-        }
-        let created = try await service.create(body: try await request.json(), idempotencyKey: key)
+        let body = try await request.json()
+        let created = try await service.create(
+            body: body, once: try request.onceOnly(body, context), scope: context.principal?.scope ?? .read)
         var response = try Self.response(created, status: .created)
         response.headers[.location] = "/apps/\(created.app.name)"
         return response
@@ -58,7 +78,8 @@ struct AppRoutes: Sendable {
     @Sendable private func destroy(_ request: Request, _ context: APIContext) async throws -> Response {
         let wait = try request.integer("wait", in: 0...300)
         try await service.destroy(
-            context.parameter("name"), ifMatch: request.ifMatch(), wait: wait.map { Duration.seconds($0) })
+            context.parameter("name"), ifMatch: request.ifMatch(),
+            wait: wait.flatMap { $0 == 0 ? nil : Duration.seconds($0) })
         return Response(status: .noContent)
     }
 
@@ -70,7 +91,9 @@ struct AppRoutes: Sendable {
         try JSONBody.requireInteger(fields["instances"], field: "instances")
         let body = try JSONBody.decode(ScaleBody.self, bytes)
         return try Self.response(
-            try await service.scale(context.parameter("name"), to: body.instances, ifMatch: request.ifMatch()))
+            try await service.scale(
+                context.parameter("name"), to: body.instances, ifMatch: request.ifMatch(),
+                once: request.onceOnly(bytes, context)))
     }
 
     private struct RollbackBody: Decodable { var release: String? }
@@ -83,7 +106,9 @@ struct AppRoutes: Sendable {
             release = try JSONBody.decode(RollbackBody.self, bytes).release
         }
         return try Self.response(
-            try await service.rollback(context.parameter("name"), to: release, ifMatch: request.ifMatch()))
+            try await service.rollback(
+                context.parameter("name"), to: release, ifMatch: request.ifMatch(),
+                once: request.onceOnly(bytes, context)))
     }
 
     private static func response(

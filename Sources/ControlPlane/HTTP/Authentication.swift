@@ -7,36 +7,40 @@ internal import PaaSModel
 
 /// How a listener knows who asks.
 public enum AccessRule: Sendable {
-    /// `Authorization: Bearer …` with the administrator's token, for TCP.
-    case token(AdminToken)
+    /// `Authorization: Bearer …`, for TCP.
+    case token(TokenAuthenticator)
     /// The peer's credentials (SO_PEERCRED, unix(7)): root or this process's own user, for a Unix socket.
     case peerCredentials
 }
 
-/// Lets only administrators pass; `/healthz` and `/readyz` are open.
+/// Finds out who asks. What they may do is each route's matter, see `RouteAccess`.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
-    static let openPaths: Set<String> = ["/healthz", "/readyz"]
+    /// Routes for everybody; a path that does not exist is not one of them, so that strangers cannot look around.
+    let openRoutes: RouteIndex
     let rule: AccessRule
 
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        if !Self.openPaths.contains(request.uri.path) {
-            switch rule {
-            case .token(let token): try Self.check(request.headers[.authorization], token)
-            case .peerCredentials: try await Self.checkPeer(context.channel)
-            }
+        var context = context
+        if openRoutes.methods(for: request.uri.path).isEmpty {
+            context.principal = try await principal(request, context)
         }
-        return try await next(request, context)
+        // An agent reports what happened by itself; nobody asked for that.
+        let actor = request.uri.path.hasPrefix("/agent/") ? nil : context.principal
+        return try await Principal.$current.withValue(actor) { try await next(request, context) }
     }
 
-    private static func check(_ header: String?, _ token: AdminToken) throws {
-        guard let header else { throw Problem.unauthenticated }
-        let words = header.split(separator: " ", omittingEmptySubsequences: true)
-        guard words.count == 2, words[0].lowercased() == "bearer", token.matches(String(words[1])) else {
-            throw Problem.unauthenticated
+    private func principal(_ request: Request, _ context: APIContext) async throws -> Principal {
+        switch rule {
+        case .token(let authenticator):
+            guard let header = request.headers[.authorization] else { throw Problem.unauthenticated }
+            let words = header.split(separator: " ", omittingEmptySubsequences: true)
+            guard words.count == 2, words[0].lowercased() == "bearer" else { throw Problem.unauthenticated }
+            return try await authenticator.principal(of: String(words[1]), from: context.channel.remoteAddress)
+        case .peerCredentials: return try await Self.peer(context.channel)
         }
     }
 
@@ -47,16 +51,17 @@ struct AuthenticationMiddleware: RouterMiddleware {
         var gid: UInt32 = .max
     }
 
-    private static func checkPeer(_ channel: any Channel) async throws {
+    private static func peer(_ channel: any Channel) async throws -> Principal {
         guard let provider = channel as? any SocketOptionProvider else {
             throw Problem.forbidden("the peer's credentials cannot be read")
         }
         let peer: Credentials = try await provider.unsafeGetSocketOption(
             level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED)
         ).get()
-        guard peer.uid == 0 || peer.uid == geteuid() else {
+        guard let principal = Principal.peer(uid: peer.uid) else {
             throw Problem.forbidden(
                 "user \(peer.uid) may not use this control plane; ask as root or as the user that runs paasd")
         }
+        return principal
     }
 }

@@ -6,12 +6,16 @@ internal import PaaSModel
 
 /// `/bundles/{sha256}`: uploads are streamed to disk and checked against the digest in the path.
 struct BundleRoutes: Sendable {
-    let bundles: BundleStore
+    let service: ControlPlaneService
+    private var bundles: BundleStore { service.bundles }
+
+    init(service: ControlPlaneService) { self.service = service }
 
     func add(to api: inout APIBuilder) {
-        api.on(.put, "/bundles/:digest", put)
-        api.on(.get, "/bundles/:digest", get)
-        api.on(.head, "/bundles/:digest") { _, context in
+        api.on(.put, "/bundles/:digest", access: .deploy, put)
+        // The source of whatever app: for agents, and whoever may do everything.
+        api.on(.get, "/bundles/:digest", access: .admin, get)
+        api.on(.head, "/bundles/:digest", access: .deploy) { _, context in
             Response(status: .ok, headers: try headers(context.parameter("digest")))
         }
     }
@@ -24,6 +28,7 @@ struct BundleRoutes: Sendable {
             return Response(status: .ok)
         }
         try await bundles.save(digest, request.body)
+        Task { await service.collectBundles() }
         return Response(status: .created, headers: [.location: "/bundles/\(digest)"])
     }
 
@@ -35,7 +40,7 @@ struct BundleRoutes: Sendable {
     }
 
     private func headers(_ digest: String) throws -> HTTPFields {
-        guard let size = bundles.size(digest) else { throw Problem.bundleNotFound(digest) }
+        guard bundles.contains(digest), let size = bundles.size(digest) else { throw Problem.bundleNotFound(digest) }
         return [
             .contentType: "application/octet-stream", .contentLength: String(size), .eTag: "\"\(digest)\"",
         ]

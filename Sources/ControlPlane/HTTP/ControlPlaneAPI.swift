@@ -2,39 +2,79 @@
 
 internal import Hummingbird
 internal import NIOCore
-internal import PaaSModel
+public import PaaSModel
 
 /// The REST API over a control plane.
 public struct ControlPlaneAPI: Sendable {
     /// Streams that may be open at the same time: followed events and logs, and agents.
     public static let maxStreams = 512
 
+    /// Commands that may run beside apps at the same time.
+    public static let maxSessions = 128
+
     private let service: ControlPlaneService
     private let agents: AgentClient
     private let limiter: StreamLimiter
+    private let usage: (@Sendable () -> ProcessUsage)?
+    private let sessionLimiter = StreamLimiter(limit: ControlPlaneAPI.maxSessions)
 
     /// Creates the API.
-    public init(service: ControlPlaneService, agents: AgentClient, maxStreams: Int = ControlPlaneAPI.maxStreams) {
+    ///
+    /// - Parameters:
+    ///   - service: what answers.
+    ///   - agents: asked for logs, statistics and sessions.
+    ///   - maxStreams: streams that may be open at once.
+    ///   - usage: what this process uses, for metrics; they say nothing of it without.
+    public init(
+        service: ControlPlaneService, agents: AgentClient, maxStreams: Int = ControlPlaneAPI.maxStreams,
+        usage: (@Sendable () -> ProcessUsage)? = nil
+    ) {
         self.service = service
         self.agents = agents
+        self.usage = usage
         limiter = StreamLimiter(limit: maxStreams)
     }
 
     /// What answers the requests of one listener.
     func responder(_ rule: AccessRule) -> RouterResponder<APIContext> {
         var api = APIBuilder()
-        api.on(.get, "/healthz") { _, _ in Response.plain("ok\n") }
-        api.on(.get, "/readyz") { _, _ in
+        api.on(.get, "/healthz", access: .everybody) { _, _ in Response.plain("ok\n") }
+        api.on(.get, "/readyz", access: .everybody) { _, _ in
             // Ready means that the store answers.
             _ = try await service.store.revision()
             return Response.plain("ready\n")
         }
-        AppRoutes(service: service).add(to: &api)
+        api.on(.get, "/store", access: .admin) { _, _ in try .json(try await service.store.check()) }
+        AppRoutes(service: service, limiter: limiter).add(to: &api)
+        EnvironmentRoutes(service: service).add(to: &api)
         EventRoutes(service: service, limiter: limiter).add(to: &api)
         LogRoutes(service: service, agents: agents, limiter: limiter).add(to: &api)
-        BundleRoutes(bundles: service.bundles).add(to: &api)
+        StatsRoutes(service: service, agents: agents, limiter: limiter).add(to: &api)
+        MetricsRoutes(service: service, agents: agents, limiter: limiter, usage: usage).add(to: &api)
+        SessionRoutes(service: service, agents: agents, limiter: sessionLimiter).add(to: &api)
+        InspectionRoutes(service: service, agents: agents).add(to: &api)
+        TokenRoutes(service: service).add(to: &api)
+        BundleRoutes(service: service).add(to: &api)
         AgentRoutes(service: service, limiter: limiter).add(to: &api)
-        return api.responder(rule)
+        let document = OpenAPIDocument.make(api.routes + [OpenAPIDocument.ownRoute])
+        api.on(.get, OpenAPIDocument.ownRoute.path, access: OpenAPIDocument.ownRoute.access) { _, _ in
+            try .json(document)
+        }
+        let authorizer = Authorizer(service: service)
+        // Pages for people, which the document does not describe.
+        if case .token(let authenticator) = rule { addDashboard(to: &api, authenticator, authorizer) }
+        return api.responder(rule, authorizer)
+    }
+
+    private func addDashboard(
+        to api: inout APIBuilder, _ authenticator: TokenAuthenticator, _ authorizer: Authorizer
+    ) {
+        DashboardRoutes(
+            service: service, inspections: InspectionRoutes(service: service, agents: agents),
+            logs: LogRoutes(service: service, agents: agents, limiter: limiter),
+            live: DashboardLive(service: service, agents: agents, limiter: limiter),
+            access: DashboardAccess(authenticator: authenticator), authorizer: authorizer, templates: .written
+        ).add(to: &api)
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import PaaSModel
@@ -11,16 +12,24 @@ struct LogRoutes: Sendable {
     let limiter: StreamLimiter
 
     func add(to api: inout APIBuilder) {
-        api.on(.get, "/apps/:name/logs", logs)
+        api.on(.get, "/apps/:name/logs", access: .readApp, logs)
     }
 
-    @Sendable private func logs(_ request: Request, _ context: APIContext) async throws -> Response {
+    @Sendable func logs(_ request: Request, _ context: APIContext) async throws -> Response {
         let snapshot = try await service.snapshot(context.parameter("name"))
         var parameters = try Self.parameters(request)
         let asked = try request.flag("follow")
         let format = StreamFormat.requested(by: request, follow: asked)
         let follow = asked || format == .events
         if follow { parameters.append(("follow", "true")) }
+        let withIDs = format == .events
+        if try request.flag("cursors") || withIDs { parameters.append(("cursors", "true")) }
+        if let cursor = request.query("after") ?? (withIDs ? Self.lastEventID(of: request) : nil) {
+            guard cursor.utf8.count <= 200 else {
+                throw ValidationError(field: "after", message: "is no cursor of a line")
+            }
+            parameters.append(("after", cursor))
+        }
         guard let app = snapshot.state.app, let node = app.node.flatMap({ snapshot.nodes[$0] }) else {
             // No node has the app yet, so nothing was logged.
             guard format == .array else { return Response(status: .ok, headers: [.contentType: format.contentType]) }
@@ -33,16 +42,35 @@ struct LogRoutes: Sendable {
             var isFirst = true
             try await writer.write(ByteBuffer(string: format.opening))
             try await lines.forEach { line in
-                try await writer.write(format.frame(line, isFirst: isFirst))
+                let id = withIDs ? Self.cursor(of: line) : nil
+                try await writer.write(format.frame(line, id: id, isFirst: isFirst))
                 isFirst = false
             }
             try await writer.write(ByteBuffer(string: format.closing))
         }
     }
 
+    /// What an `EventSource` that reconnects says it has had last (WHATWG HTML, 9.2.4).
+    private static func lastEventID(of request: Request) -> String? {
+        HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] }
+    }
+
+    /// The cursor of a line, which is the first field when it was asked for.
+    private static func cursor(of line: ByteBufferView) -> String? {
+        let opening = Array(#"{"cursor":""#.utf8)
+        guard line.starts(with: opening) else { return nil }
+        let rest = line.dropFirst(opening.count)
+        return rest.firstIndex(of: UInt8(ascii: "\"")).map { String(decoding: rest[..<$0], as: UTF8.self) }
+    }
+
     /// Checks the parameters here, where the error can name them.
     private static func parameters(_ request: Request) throws -> [(String, String)] {
-        var result = [("limit", String(try request.integer("limit", in: 0...10_000) ?? 100))]
+        var result: [(String, String)] = []
+        if request.query("limit") == "all" {
+            result.append(("limit", "all"))
+        } else {
+            result.append(("limit", String(try request.integer("limit", in: 0...10_000) ?? 100)))
+        }
         for name in ["since", "until"] {
             guard let text = request.query(name) else { continue }
             guard let time = Timestamp(text) else {
@@ -54,7 +82,7 @@ struct LogRoutes: Sendable {
         if let stream = request.query("stream") {
             guard LogLine.Stream(rawValue: stream) != nil else {
                 throw ValidationError(
-                    field: "stream", message: "'\(stream.prefix(40))' is not stdout, stderr or system")
+                    field: "stream", message: "'\(stream.prefix(40))' is not stdout, stderr, system or access")
             }
             result.append(("stream", stream))
         }
@@ -64,6 +92,8 @@ struct LogRoutes: Sendable {
             }
             result.append(("release", release))
         }
+        if let pattern = request.query("grep") { result.append(("grep", pattern)) }
+        if try request.flag("bytes") { result.append(("bytes", "true")) }
         return result
     }
 }

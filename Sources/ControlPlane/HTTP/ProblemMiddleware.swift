@@ -28,6 +28,10 @@ struct ProblemMiddleware: RouterMiddleware {
         switch error {
         case let error as Problem: problem = error
         case let error as ValidationError: problem = .invalid(error)
+        case let error as TokenAuthenticator.TooManyFailures:
+            problem = .tooManyFailures
+            headers[.retryAfter] = String(error.retryAfterSeconds)
+        case StoreError.compacted(let revision): problem = .historyGone(revision)
         case let error as StoreError: problem = .store(error)
         case is NIOTooManyBytesError: problem = .tooLarge("the body may have at most 1 MiB")
         case is CancellationError: problem = .stopping
@@ -47,7 +51,7 @@ struct ProblemMiddleware: RouterMiddleware {
         }
         switch problem.status {
         case 401: headers[.wwwAuthenticate] = "Bearer realm=\"mini-paas\""
-        case 429, 503: headers[.retryAfter] = "1"
+        case 429, 503: headers[.retryAfter] = headers[.retryAfter] ?? "1"
         default: break
         }
         var response = try Response.json(

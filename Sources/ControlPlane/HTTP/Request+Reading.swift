@@ -54,12 +54,18 @@ extension Request {
 
     /// The revision in If-Match; nil when the header is absent or `*`.
     ///
-    /// - Throws: `Problem` 412 for a tag that this server never gave.
+    /// - Throws: `Problem` 400 for what is no entity tag, 412 for one that this server never gave.
     func ifMatch() throws -> Int64? {
         guard let header = headers[.ifMatch], header != "*" else { return nil }
-        guard header.hasPrefix("\""), header.hasSuffix("\""), let revision = Int64(header.dropFirst().dropLast()) else {
-            throw Problem.stale
+        let isTag = header.utf8.count >= 2 && header.hasPrefix("\"") && header.hasSuffix("\"")
+        guard isTag, !header.dropFirst().dropLast().contains("\"") else {
+            // A weak tag is well-formed, and matches nothing here (RFC 9110 §13.1.1).
+            if header.hasPrefix("W/\""), header.hasSuffix("\"") { throw Problem.stale }
+            // So is a list without any tag.
+            if header.isEmpty { throw Problem.stale }
+            throw Problem.malformed("If-Match is not '*' or an ETag in double quotes")
         }
+        guard let revision = Int64(header.dropFirst().dropLast()) else { throw Problem.stale }
         return revision
     }
 }

@@ -39,7 +39,7 @@ enum StreamFormat: Hashable, Sendable {
     /// - Parameters:
     ///   - json: the value, without a newline.
     ///   - id: what a client resumes from, for server-sent events.
-    func frame(_ json: some Collection<UInt8>, id: Int64? = nil, isFirst: Bool) -> ByteBuffer {
+    func frame(_ json: some Collection<UInt8>, id: String? = nil, isFirst: Bool) -> ByteBuffer {
         var buffer = ByteBuffer()
         switch self {
         case .array:

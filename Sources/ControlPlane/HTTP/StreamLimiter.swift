@@ -10,6 +10,9 @@ final class StreamLimiter: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    /// Streams that are open now.
+    var count: Int { open.withLock { $0 } }
+
     /// A permit; the stream counts as long as the permit lives.
     ///
     /// - Throws: `Problem` 429.

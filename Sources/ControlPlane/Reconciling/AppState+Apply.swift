@@ -61,6 +61,7 @@ extension AppState {
     private mutating func makeTargetLive(now: Timestamp) {
         guard let target = app?.target else { return }
         let unchanged = app?.serving?.release == target.release
+        for id in instances.keys { instances[id]?.carriedFrom = nil }
         app?.serving = target
         for (number, release) in releases where number != target.release {
             if release.status == .live || release.status == .deploying { releases[number]?.status = .superseded }
@@ -79,6 +80,7 @@ extension AppState {
             "\(app.rollout.kind.rawValue) of \(app.rollout.release) failed: \(reason)")
         app.rollout.phase = .failed
         app.rollout.message = reason
+        takeBack(to: app.serving)
         if var release = releases[app.target.release], release.status == .deploying {
             release.status = release.liveAt == nil ? .failed : .superseded
             release.reason = reason
@@ -92,6 +94,16 @@ extension AppState {
         }
         self.app = app
         return event
+    }
+
+    /// Instances that were carried over go back to what serves; their agents then have the earlier limits in force.
+    mutating func takeBack(to serving: AppRecord.Generation?) {
+        for (id, instance) in instances where instance.generation == app?.target.number {
+            guard let from = instance.carriedFrom, from.generation == serving?.number else { continue }
+            instances[id]?.generation = from.generation
+            instances[id]?.release = from.release
+            instances[id]?.carriedFrom = nil
+        }
     }
 
     func event(_ kind: Event.Kind, now: Timestamp, instance: String? = nil, _ message: String) -> Event {

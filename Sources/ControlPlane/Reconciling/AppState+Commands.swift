@@ -26,6 +26,7 @@ extension AppState {
         releases[number] = ReleaseRecord(number: number, spec: spec, status: .deploying, createdAt: now)
         if start { self.app?.desired = .running }
         begin(.deploy, release: number, instances: instances, now: now)
+        carryOver(from: app.serving, to: spec)
         dropOldReleases()
     }
 
@@ -64,6 +65,7 @@ extension AppState {
         supersedeUnfinished(by: chosen.number)
         if releases[chosen.number]?.status != .live { releases[chosen.number]?.status = .deploying }
         begin(.rollback, release: chosen.number, instances: app.target.instances, now: now)
+        carryOver(from: app.serving, to: chosen.spec)
     }
 
     /// Lets a stopped or failed app run again; nothing happens to one that runs.
@@ -115,6 +117,8 @@ extension AppState {
     /// Starts a new generation.
     private mutating func begin(_ kind: Rollout.Kind, release: Int, instances: Int, now: Timestamp) {
         guard let app else { return }
+        // What an unfinished change of limits took along serves, and must be known as what serves.
+        takeBack(to: app.serving)
         let id = app.rollout.id + 1
         self.app?.rollout = Rollout(id: id, kind: kind, release: ReleaseRecord.name(release), startedAt: now)
         self.app?.target = AppRecord.Generation(number: id, release: release, instances: instances)
@@ -123,6 +127,22 @@ extension AppState {
         let serves = assigned.contains { $0.generation == app.serving?.number && $0.desired == .running }
         if !serves { self.app?.serving = nil }
         if self.app?.desired == .stopped { endRolloutOfStoppedApp() }
+    }
+
+    /// Takes the instances that serve along into the generation that has just begun, when the new release asks for
+    /// other limits and nothing else: their agents change those without a restart.
+    private mutating func carryOver(from serving: AppRecord.Generation?, to spec: ReleaseSpec) {
+        guard let app, let serving, app.serving == serving, app.desired == .running,
+            let present = releases[serving.release]?.spec, present.differsOnlyInLiveLimits(from: spec)
+        else { return }
+        let running = assigned.filter { $0.generation == serving.number && $0.desired == .running }
+        // One that does not run well may need a new start as much as new limits.
+        guard running.allSatisfy({ $0.status.state == .running }) else { return }
+        for instance in running {
+            instances[instance.id]?.carriedFrom = .init(generation: serving.number, release: serving.release)
+            instances[instance.id]?.generation = app.target.number
+            instances[instance.id]?.release = app.target.release
+        }
     }
 
     private mutating func endRolloutOfStoppedApp() {

@@ -78,7 +78,7 @@ enum Reconciler {
             actions += missing.map { .create(slot: $0, node: node) }
         }
         let instances = slots.values.sorted { $0.slot < $1.slot }
-        let ready = missing.isEmpty && instances.allSatisfy { $0.status.state == .running }
+        let ready = missing.isEmpty && instances.allSatisfy { $0.status.state == .running && $0.hasItsRelease }
         guard app.rollout.phase == .progressing else {
             let serves = app.serving?.number == app.target.number
             return ready && !serves && !instances.isEmpty ? actions + [.adopt] : actions
@@ -101,6 +101,11 @@ enum Reconciler {
     /// Why a rollout cannot succeed with this instance; nil while it still may.
     private static func failure(_ instance: InstanceRecord) -> String? {
         let status = instance.status
+        if !instance.hasItsRelease, let refusal = status.refusal,
+            refusal.release == ReleaseRecord.name(instance.release)
+        {
+            return "\(instance.name): \(refusal.reason)"
+        }
         let exited = status.lastExit.map { !$0.requested } ?? false
         guard status.state == .failed || (!instance.wasReady && exited) else { return nil }
         let exit = status.lastExit.map { $0.startFailure ?? $0.reason }
@@ -112,6 +117,9 @@ enum Reconciler {
     private static func waitingFor(
         _ instances: [InstanceRecord], missing: [Int], _ nodes: [NodeSummary]
     ) -> String {
+        if let instance = instances.first(where: { $0.status.state == .running && !$0.hasItsRelease }) {
+            return "waiting for the limits of \(instance.name) to be changed"
+        }
         guard let instance = instances.first(where: { $0.status.state != .running }) else {
             return nodes.isEmpty
                 ? "waiting for a node: no agent has registered; start one with 'agent'"

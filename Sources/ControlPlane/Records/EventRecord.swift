@@ -12,13 +12,19 @@ struct EventRecord: Codable, Hashable, Sendable {
     var event: Event
 }
 
-/// What a POST with an idempotency key made.
+/// What a POST with an idempotency key did.
 struct IdempotencyRecord: Codable, Hashable, Sendable {
     /// Records kept; older ones go.
     static let retention = 1_000
+    /// Seconds after which a key may be used anew.
+    static let lifeSeconds: Double = 86_400
 
-    /// SHA-256 of the request's body.
+    /// See `OnceOnly.digest`.
     var bodyDigest: String
+    /// The app it was about, or the token that it made.
     var appID: String
     var createdAt: Timestamp
+
+    /// Its key may be used anew.
+    var isExpired: Bool { createdAt.seconds(until: .now) >= Self.lifeSeconds }
 }

@@ -12,6 +12,8 @@ struct InstanceRecord: Codable, Hashable, Sendable {
     var generation: Int
     /// The release's number.
     var release: Int
+    /// Where it was before a rollout of limits that took it along; nil when it was made for its generation.
+    var carriedFrom: CarriedFrom?
     /// The node it was put on.
     var node: String
     var desired: DesiredState
@@ -23,6 +25,15 @@ struct InstanceRecord: Codable, Hashable, Sendable {
     var status: InstanceStatus
     /// Sequence of the last report that counted.
     var lastSequence: Int64
+
+    /// What an instance goes back to when the limits of a release cannot be put in force.
+    struct CarriedFrom: Codable, Hashable, Sendable {
+        var generation: Int
+        var release: Int
+    }
+
+    /// The agent has said that the release's limits are in force; one that says nothing of releases counts, too.
+    var hasItsRelease: Bool { status.release == nil || status.release == ReleaseRecord.name(release) }
 
     init(id: String, appID: String, slot: Int, generation: Int, release: Int, node: String, now: Timestamp) {
         self.id = id

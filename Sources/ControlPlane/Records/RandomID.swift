@@ -4,11 +4,12 @@
 enum RandomID {
     private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567")
 
-    static func app() -> String { "a-" + random() }
-    static func instance() -> String { "i-" + random() }
+    static func app() -> String { "a-" + characters(20) }
+    static func instance() -> String { "i-" + characters(20) }
 
-    private static func random() -> String {
+    /// So many random characters, five bits each, from the system's generator.
+    static func characters(_ count: Int) -> String {
         var generator = SystemRandomNumberGenerator()
-        return String((0..<20).map { _ in alphabet[Int(generator.next() & 31)] })
+        return String((0..<count).map { _ in alphabet[Int(generator.next() & 31)] })
     }
 }

@@ -7,13 +7,16 @@ enum StoreKey {
     static let idempotency = "/idempotency/"
     static let names = "/names/"
     static let nodes = "/nodes/"
+    static let tokens = "/tokens/"
 
     /// An `AppRecord`.
     static func app(_ id: String) -> String { apps + id }
     /// The id of the app that has the name now.
     static func name(_ name: String) -> String { names + name }
+    /// All releases of all apps.
+    static let allReleases = "/releases/"
     /// All releases of an app.
-    static func releases(_ appID: String) -> String { "/releases/\(appID)/" }
+    static func releases(_ appID: String) -> String { "\(allReleases)\(appID)/" }
     /// A `ReleaseRecord`; padded, so that keys sort as numbers do.
     static func release(_ appID: String, _ number: Int) -> String { releases(appID) + padded(Int64(number), to: 10) }
     /// All instances of all apps.
@@ -30,6 +33,8 @@ enum StoreKey {
     static func assignment(_ node: String, _ id: String) -> String { assignments(node) + id }
     /// A `NodeRecord`.
     static func node(_ name: String) -> String { nodes + name }
+    /// A `TokenRecord`.
+    static func token(_ id: String) -> String { tokens + id }
     /// An `EventRecord`.
     static func event(_ id: Int64) -> String { events + padded(id, to: 19) }
     /// An `IdempotencyRecord`.

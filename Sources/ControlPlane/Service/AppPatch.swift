@@ -25,12 +25,28 @@ struct AppPatch: Hashable, Sendable {
         }
         if case .object(let limits)? = fields["limits"] {
             for (name, value) in limits {
-                guard Self.limitNames.contains(name) else {
-                    let known = Self.limitNames.sorted().joined(separator: ", ")
+                guard let field = Limits.fields.first(where: { $0.name == name }) else {
+                    let known = Limits.fields.map(\.name).joined(separator: ", ")
                     throw ValidationError(field: "limits.\(name.prefix(80))", message: "is unknown; there are \(known)")
                 }
                 if value == .null { cleared.insert("limits.\(name)") }
-                if name != "cpu" { try JSONBody.requireInteger(value, field: "limits.\(name)") }
+                if field.unit != .cores { try JSONBody.requireInteger(value, field: "limits.\(name)") }
+            }
+        }
+        if case .object(let rules)? = fields["lifecycle"] {
+            for (name, value) in rules {
+                guard let field = LifecycleRules.fields.first(where: { $0.name == name }) else {
+                    let known = LifecycleRules.fields.map(\.name).joined(separator: ", ")
+                    throw ValidationError(
+                        field: "lifecycle.\(name.prefix(80))", message: "is unknown; there are \(known)")
+                }
+                if value == .null { cleared.insert("lifecycle.\(name)") }
+                switch field.kind {
+                case .count, .bytes: try JSONBody.requireInteger(value, field: "lifecycle.\(name)")
+                // Checked here, where the allowed ones can be listed.
+                case .word, .drain: if case .string(let text) = value { _ = try field.parse(text) }
+                case .codes, .seconds: break
+                }
             }
         }
         try JSONBody.requireInteger(fields["instances"], field: "instances")
@@ -50,10 +66,9 @@ struct AppPatch: Hashable, Sendable {
         throw ValidationError(field: name, message: "'\(text.prefix(40))' is not one of \(words)")
     }
 
-    private static let limitNames: Set<String> = ["memoryBytes", "cpu", "pids", "diskBytes"]
     private static let clearable: Set<String> = [
         "env", "limits", "instances", "healthPath", "restart", "network", "sandbox", "bundle", "stopSignal",
-        "stopGraceSeconds",
+        "stopGraceSeconds", "lifecycle", "secrets",
     ]
 
     /// Applies the patch to a release's spec, or to nothing when creating.
@@ -65,11 +80,8 @@ struct AppPatch: Hashable, Sendable {
         for field in cleared {
             switch field {
             case "env": base.env = defaults.env
+            case "secrets": base.secrets = nil
             case "limits": base.limits = defaults.limits
-            case "limits.memoryBytes": base.limits.memoryBytes = nil
-            case "limits.cpu": base.limits.cpu = nil
-            case "limits.pids": base.limits.pids = nil
-            case "limits.diskBytes": base.limits.diskBytes = nil
             case "healthPath": base.healthPath = defaults.healthPath
             case "restart": base.restart = defaults.restart
             case "network": base.network = defaults.network
@@ -77,8 +89,13 @@ struct AppPatch: Hashable, Sendable {
             case "bundle": base.bundle = defaults.bundle
             case "stopSignal": base.stopSignal = defaults.stopSignal
             case "stopGraceSeconds": base.stopGraceSeconds = defaults.stopGraceSeconds
+            case "lifecycle": base.lifecycle = defaults.lifecycle
             default: break
             }
+        }
+        for field in Limits.fields where cleared.contains("limits.\(field.name)") { field.clear(&base.limits) }
+        for field in LifecycleRules.fields where cleared.contains("lifecycle.\(field.name)") {
+            field.set(nil, in: &base.lifecycle)
         }
         return try spec.applied(to: base)
     }

@@ -36,8 +36,28 @@ public struct BundleStore: Sendable {
         return digest.utf8.count == 64 && isHex ? directory + "/" + digest : nil
     }
 
-    /// The bundle was uploaded.
-    public func contains(_ digest: String) -> Bool { size(digest) != nil }
+    /// The bundle was uploaded. Whoever asks is about to use it, which spares it from the next collection.
+    public func contains(_ digest: String) -> Bool {
+        guard let path = path(digest), size(digest) != nil else { return false }
+        // Should this fail, the bundle is only collected earlier, and the client is told to upload it again.
+        utimensat(AT_FDCWD, path, nil, 0)
+        return true
+    }
+
+    /// Removes bundles that nothing refers to and that nobody has uploaded or asked for in the last hour: a deploy asks
+    /// first, and refers to its bundle a little later.
+    ///
+    /// - Returns: how many were removed. What cannot be removed stays for the next time.
+    func collect(except used: Set<String>, unusedFor age: Duration = .seconds(3_600)) -> Int {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else { return 0 }
+        let latest = Timestamp.now.advanced(bySeconds: -age.inSeconds).microseconds / 1_000_000
+        return names.count { name in
+            guard !used.contains(name), let path = path(name) else { return false }
+            var status = stat()
+            guard stat(path, &status) == 0, status.st_mtim.tv_sec <= Int(latest) else { return false }
+            return unlink(path) == 0
+        }
+    }
 
     /// The size of a bundle in bytes; nil when there is none.
     public func size(_ digest: String) -> Int64? {
@@ -55,6 +75,7 @@ public struct BundleStore: Sendable {
             throw ValidationError(field: "sha256", message: "is not a SHA-256 in 64 lower-case hex digits")
         }
         let upload = try Upload(path: path)
+        defer { upload.discard() }
         var hash = SHA256()
         var size: Int64 = 0
         for try await chunk in body {
@@ -87,11 +108,14 @@ private final class Upload: @unchecked Sendable {
         guard descriptor >= 0 else { throw Self.failure("create", temporary) }
     }
 
-    deinit {
-        if descriptor >= 0 {
-            close(descriptor)
-            unlink(temporary)
-        }
+    deinit { discard() }
+
+    /// Removes the temporary file unless it was committed.
+    func discard() {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        descriptor = -1
+        unlink(temporary)
     }
 
     func write(_ chunk: ByteBuffer) throws {

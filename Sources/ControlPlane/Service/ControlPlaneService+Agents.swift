@@ -85,14 +85,13 @@ extension ControlPlaneService {
         guard var instance = change.states[appID]?.instances[id], instance.node == node,
             report.sequence > instance.lastSequence
         else { return }
+        let before = instance.status.lastExit
         instance.lastSequence = report.sequence
         instance.status = report.status
         instance.wasReady = instance.wasReady || report.status.state == .running
         change.states[appID]?.instances[id] = instance
-        if let exit = report.status.lastExit {
-            let known = change.states[appID]?.app?.lastExit
-            if known.map({ $0.at <= exit.at }) ?? true { change.states[appID]?.app?.lastExit = exit }
-        }
+        // Not by its time: somebody may have set the clock back.
+        if let exit = report.status.lastExit, exit != before { change.states[appID]?.app?.lastExit = exit }
         for var event in report.events.prefix(maxEventsPerReport) {
             // The control plane knows better which app an instance belongs to.
             event.app = change.states[appID]?.app?.name.rawValue ?? event.app
@@ -131,15 +130,13 @@ extension ControlPlaneService {
         var position = revision
         while !Task.isCancelled {
             if position == nil {
-                let found = try await store.read([KeyRange(prefix: prefix), KeyRange(prefix: StoreKey.apps)])
-                let assignments = try found.ranges[0].map { try RecordCoding.decode(Assignment.self, $0) }
-                let ids = found.ranges[1].map { String($0.key.dropFirst(StoreKey.apps.count)) }
-                try await emit([.snapshot(revision: found.revision, appIDs: ids, assignments: assignments)])
-                position = found.revision
+                let (messages, revision) = try await beginning(of: node)
+                try await emit(messages)
+                position = revision
             }
             do {
                 let changes = store.watch([prefix, StoreKey.apps], after: position ?? 0)
-                for try await changes in changes.cancelOnGracefulShutdown() {
+                for try await changes in changes.untilShutdown() {
                     let messages = try Self.messages(changes, prefix: prefix)
                     if !messages.isEmpty { try await emit(messages) }
                 }
@@ -148,6 +145,22 @@ extension ControlPlaneService {
                 position = nil
             }
         }
+    }
+
+    /// What a stream begins with, and its revision: a deletion for every instance whose removal the agent has not
+    /// confirmed, then the snapshot. An instance that came and went while the agent was away is in no snapshot, and
+    /// without its deletion it would wait for the confirmation for ever.
+    private func beginning(of node: String) async throws -> (messages: [AssignmentMessage], revision: Int64) {
+        let found = try await store.read(
+            [StoreKey.assignments(node), StoreKey.apps, StoreKey.instances].map { KeyRange(prefix: $0) })
+        let assignments = try found.ranges[0].map { try RecordCoding.decode(Assignment.self, $0) }
+        let ids = found.ranges[1].map { String($0.key.dropFirst(StoreKey.apps.count)) }
+        let retired = try found.ranges[2].map { try RecordCoding.decode(InstanceRecord.self, $0) }
+            .filter { $0.node == node && $0.retired }
+        // With revision 0: an agent that loses the connection before the snapshot begins anew.
+        let deletions = retired.map { AssignmentMessage.delete(revision: 0, instanceID: $0.id) }
+        let snapshot = AssignmentMessage.snapshot(revision: found.revision, appIDs: ids, assignments: assignments)
+        return (deletions + [snapshot], found.revision)
     }
 
     /// Changes as messages. Only the last one of a revision carries it: an agent that loses the connection between

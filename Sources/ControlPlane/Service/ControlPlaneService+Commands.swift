@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Crypto
 internal import PaaSModel
 
 extension ControlPlaneService {
@@ -14,51 +13,28 @@ extension ControlPlaneService {
     ///
     /// - Parameters:
     ///   - body: the request's body, an `AppSpec`.
-    ///   - idempotencyKey: a repetition with the same key and body answers with the app that the first one made.
-    /// - Throws: `Problem` 400, 409 or 422, `ValidationError`, `StoreError`.
-    func create(body: [UInt8], idempotencyKey: String?) async throws -> TaggedApp {
+    ///   - once: a repetition of the same request answers with the app that the first one made.
+    ///   - scope: what is open to who asks; `deploy` creates only its own app.
+    /// - Throws: `Problem` 400, 403, 409 or 422, `ValidationError`, `StoreError`.
+    func create(body: [UInt8], once: OnceOnly? = nil, scope: TokenScope = .admin) async throws -> TaggedApp {
         let patch = try AppPatch(json: body)
         guard let name = patch.spec.name else {
             throw ValidationError(field: "name", message: "is required; choose 1 to 63 of a-z, 0-9 and '-'")
         }
+        if case .deploy(let own) = scope, own != name { throw Problem.scopeExceeded(scope) }
         let spec = try patch.applied(to: nil)
         try requireBundle(spec)
         let instances = patch.instances(present: nil)
         let id = RandomID.app()
-        let digest = Self.hex(SHA256.hash(data: body))
-        let key = idempotencyKey.map { StoreKey.idempotency(Self.hex(SHA256.hash(data: Array($0.utf8)))) }
-        let surplus = key == nil ? [] : try await surplusIdempotencyKeys()
-        let after: [String: Snapshot]
-        do {
-            after = try await change(load: { [store] in
-                if let key, let entry = try await store.get(key) {
-                    throw Repetition(of: try RecordCoding.decode(IdempotencyRecord.self, entry))
-                }
-                guard try await store.get(StoreKey.name(name.rawValue)) == nil else { throw Problem.nameTaken(name) }
-                return []
-            }) { change in
-                let state = AppState.create(id: id, name: name, spec: spec, instances: instances, now: change.now)
-                change.add(state.event(.created, now: change.now, "created"), appID: id)
-                change.states[id] = state
-                change.comparisons.append(.absent(key: StoreKey.name(name.rawValue)))
-                if let key {
-                    change.comparisons.append(.absent(key: key))
-                    change.operations.append(
-                        try .put(key, IdempotencyRecord(bodyDigest: digest, appID: id, createdAt: change.now)))
-                    change.operations += surplus.map { .delete(key: $0) }
-                }
-            }.after
-        } catch let repetition as Repetition {
-            return try await replay(repetition.record, digest: digest)
+        return try await carriedOutOnce(once, id: id) { [store] in
+            guard try await store.get(StoreKey.name(name.rawValue)) == nil else { throw Problem.nameTaken(name) }
+            return []
+        } body: { change in
+            let state = AppState.create(id: id, name: name, spec: spec, instances: instances, now: change.now)
+            change.add(state.event(.created, now: change.now, "created"), appID: id)
+            change.states[id] = state
+            change.comparisons.append(.absent(key: StoreKey.name(name.rawValue)))
         }
-        return try tagged(after[id])
-    }
-
-    /// A POST whose idempotency key is known.
-    private struct Repetition: Error {
-        let record: IdempotencyRecord
-
-        init(of record: IdempotencyRecord) { self.record = record }
     }
 
     /// Changes an app by a merge patch: a new release when the spec changes, a scale when only `instances` does.
@@ -89,8 +65,8 @@ extension ControlPlaneService {
     }
 
     /// Starts a stopped or failed app.
-    func start(_ name: String, ifMatch: Int64?) async throws -> TaggedApp {
-        try await command(name, ifMatch: ifMatch) { state, change in
+    func start(_ name: String, ifMatch: Int64?, once: OnceOnly? = nil) async throws -> TaggedApp {
+        try await command(name, ifMatch: ifMatch, once) { state, change in
             let before = state.app?.rollout.id
             state.start(now: change.now)
             return state.app?.rollout.id == before
@@ -99,13 +75,13 @@ extension ControlPlaneService {
     }
 
     /// Stops an app; it stays known.
-    func stop(_ name: String, ifMatch: Int64?) async throws -> TaggedApp {
-        try await command(name, ifMatch: ifMatch) { state, change in state.stop(now: change.now) }
+    func stop(_ name: String, ifMatch: Int64?, once: OnceOnly? = nil) async throws -> TaggedApp {
+        try await command(name, ifMatch: ifMatch, once) { state, change in state.stop(now: change.now) }
     }
 
     /// Replaces every instance by a new one.
-    func restart(_ name: String, ifMatch: Int64?) async throws -> TaggedApp {
-        try await command(name, ifMatch: ifMatch) { state, change in
+    func restart(_ name: String, ifMatch: Int64?, once: OnceOnly? = nil) async throws -> TaggedApp {
+        try await command(name, ifMatch: ifMatch, once) { state, change in
             state.restart(now: change.now)
             return state.event(.restarting, now: change.now, "restarting, as asked")
         }
@@ -114,19 +90,21 @@ extension ControlPlaneService {
     /// Changes the number of instances.
     ///
     /// - Throws: `ValidationError` when it is out of range; see ``patch(_:body:redeploy:ifMatch:)``.
-    func scale(_ name: String, to instances: Int, ifMatch: Int64?) async throws -> TaggedApp {
+    func scale(_ name: String, to instances: Int, ifMatch: Int64?, once: OnceOnly? = nil) async throws -> TaggedApp {
         guard (0...Defaults.maxInstances).contains(instances) else {
             throw ValidationError(field: "instances", message: "is not between 0 and \(Defaults.maxInstances)")
         }
-        return try await command(name, ifMatch: ifMatch) { state, change in
+        return try await command(name, ifMatch: ifMatch, once) { state, change in
             state.scale(to: instances, now: change.now)
             return nil
         }
     }
 
     /// Rolls an earlier release out again; nil for the one that was live before.
-    func rollback(_ name: String, to release: String?, ifMatch: Int64?) async throws -> TaggedApp {
-        try await command(name, ifMatch: ifMatch) { state, change in
+    func rollback(
+        _ name: String, to release: String?, ifMatch: Int64?, once: OnceOnly? = nil
+    ) async throws -> TaggedApp {
+        try await command(name, ifMatch: ifMatch, once) { state, change in
             try state.rollback(to: release, now: change.now)
             return nil
         }
@@ -149,17 +127,18 @@ extension ControlPlaneService {
 
     /// One command on one app, in one transaction.
     private func command(
-        _ name: String, ifMatch: Int64?,
+        _ name: String, ifMatch: Int64?, _ once: OnceOnly? = nil,
         _ body: @escaping @Sendable (inout AppState, Change) throws -> Event?
     ) async throws -> TaggedApp {
         let id = try await resolve(name)
-        let after = try await change(load: { [id] }) { change in
+        return try await carriedOutOnce(once, id: id) {
+            [id]
+        } body: { change in
             guard var state = change.states[id], state.app != nil else { throw Problem.appNotFound(name) }
             try Self.check(ifMatch, change, id)
             change.add(try body(&state, change), appID: id)
             change.states[id] = state
-        }.after
-        return try tagged(after[id])
+        }
     }
 
     private static func check(_ ifMatch: Int64?, _ change: Change, _ id: String) throws {
@@ -169,7 +148,7 @@ extension ControlPlaneService {
 
     private func requireBundle(_ spec: ReleaseSpec) throws {
         guard let bundle = spec.bundle, !bundles.contains(bundle) else { return }
-        throw ValidationError(field: "bundle", message: "\(bundle) was not uploaded; PUT /bundles/\(bundle) first")
+        throw Problem.bundleMissing(bundle)
     }
 
     func tagged(_ snapshot: Snapshot?) throws -> TaggedApp {
@@ -177,19 +156,6 @@ extension ControlPlaneService {
             throw Problem.internalError
         }
         return TaggedApp(app: view, revision: snapshot.modRevision)
-    }
-
-    private func replay(_ record: IdempotencyRecord, digest: String) async throws -> TaggedApp {
-        guard record.bodyDigest == digest else { throw Problem.idempotencyKeyReused }
-        guard try await store.get(StoreKey.app(record.appID)) != nil else { throw Problem.idempotentAppGone }
-        return try await app(record.appID)
-    }
-
-    private func surplusIdempotencyKeys() async throws -> [String] {
-        let present = try await store.read([KeyRange(prefix: StoreKey.idempotency)]).ranges[0]
-        let surplus = present.count + 1 - IdempotencyRecord.retention
-        guard surplus > 0 else { return [] }
-        return present.sorted { $0.createRevision < $1.createRevision }.prefix(surplus).map(\.key)
     }
 
     private func waitUntilRemoved(_ id: String, for limit: Duration) async throws {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PaaSModel
-internal import ServiceLifecycle
 
 /// Which events somebody wants.
 struct EventQuery: Hashable, Sendable {
@@ -9,6 +8,8 @@ struct EventQuery: Hashable, Sendable {
     var appID: String?
     /// Only those after this one.
     var since: Int64?
+    /// Only those before this one.
+    var before: Int64?
     /// At most so many; without `since` the newest, with it the oldest after it.
     var limit: Int
 }
@@ -17,22 +18,40 @@ extension ControlPlaneService {
     /// Events, oldest first, and the revision at which they were read.
     func events(_ query: EventQuery) async throws -> (events: [Event], revision: Int64) {
         var found: [Event] = []
-        var after = query.since.map(StoreKey.event)
         let descending = query.since == nil
+        var after = (query.since ?? query.before).map(StoreKey.event)
         var revision: Int64?
         while found.count < query.limit {
             let range = KeyRange(prefix: StoreKey.events, after: after, limit: 500, descending: descending)
             let page = try await store.read([range])
             revision = revision ?? page.revision
-            for entry in page.ranges[0] where found.count < query.limit {
+            var entries = page.ranges[0][...]
+            if !descending, let before = query.before.map(StoreKey.event) {
+                entries = entries.prefix { $0.key < before }
+            }
+            for entry in entries where found.count < query.limit {
                 if let event = try Self.event(entry.key, entry.value, appID: query.appID) { found.append(event) }
             }
-            guard page.ranges[0].count == 500 else { break }
+            guard entries.count == 500 else { break }
             after = page.ranges[0].last?.key
         }
         let position: Int64
         if let revision { position = revision } else { position = try await store.revision() }
         return (descending ? found.reversed() : found, position)
+    }
+
+    /// Every event after this one is kept; 0 stands for "from the oldest there is".
+    ///
+    /// - Throws: `Problem` 410 when some are gone, or when the id is yet to come, as after a restore.
+    func requireEvents(after since: Int64) async throws {
+        guard since > 0 else { return }
+        let ends = try await store.read(
+            [false, true].map { KeyRange(prefix: StoreKey.events, limit: 1, descending: $0) })
+        func id(_ entries: [KeyValue]) -> Int64 {
+            entries.first.flatMap { Int64($0.key.dropFirst(StoreKey.events.count)) } ?? 0
+        }
+        let (oldest, newest) = (id(ends.ranges[0]), id(ends.ranges[1]))
+        guard since + 1 >= oldest, since <= newest else { throw Problem.historyGone(min(oldest - 1, newest)) }
     }
 
     /// Emits events as they come, beginning with those that the query finds; returns when the task is cancelled
@@ -46,7 +65,7 @@ extension ControlPlaneService {
                 query.since = event.id
             }
             do {
-                for try await changes in store.watch([StoreKey.events], after: revision).cancelOnGracefulShutdown() {
+                for try await changes in store.watch([StoreKey.events], after: revision).untilShutdown() {
                     for change in changes {
                         guard let value = change.value,
                             let event = try Self.event(change.key, value, appID: query.appID),

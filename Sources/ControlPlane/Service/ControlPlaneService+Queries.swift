@@ -14,16 +14,51 @@ extension ControlPlaneService {
         return name
     }
 
+    /// The name of an app given by identity.
+    ///
+    /// - Throws: `Problem` 404.
+    func name(of id: String) async throws -> AppName {
+        guard let entry = try await store.get(StoreKey.app(id)) else { throw Problem.appNotFound(id) }
+        return try RecordCoding.decode(AppRecord.self, entry).name
+    }
+
     /// All apps in the order of their names.
     func apps() async throws -> [App] {
+        try views(
+            try await store.read(
+                [StoreKey.apps, StoreKey.allReleases, StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) }
+            ).ranges)
+    }
+
+    /// Some apps in the order of their names.
+    ///
+    /// - Parameter after: only those behind this name.
+    func apps(after: String?, limit: Int) async throws -> [App] {
+        let names = try await store.read(
+            [KeyRange(prefix: StoreKey.names, after: after.map(StoreKey.name), limit: limit)])
+        let ids = try names.ranges[0].map { try RecordCoding.decode(String.self, $0) }
         let found = try await store.read(
-            [StoreKey.apps, "/releases/", StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) })
-        let nodes = try nodes(found.ranges[3])
-        let releases = Dictionary(grouping: found.ranges[1]) { Self.owner(of: $0.key) }
-        let instances = Dictionary(grouping: found.ranges[2]) { Self.owner(of: $0.key) }
-        return try found.ranges[0].compactMap { entry in
+            ids.flatMap { id in
+                [StoreKey.app(id), StoreKey.releases(id), StoreKey.instances(id)].map { KeyRange(prefix: $0) }
+            } + [KeyRange(prefix: StoreKey.nodes)]
+        ).ranges
+        func joined(_ offset: Int) -> [KeyValue] { ids.indices.flatMap { found[$0 * 3 + offset] } }
+        return try views([joined(0), joined(1), joined(2), found.last ?? []])
+    }
+
+    /// Apps as the API shows them, given the entries of apps, releases, instances and nodes.
+    private func views(_ entries: [[KeyValue]]) throws -> [App] {
+        let nodes = try nodes(entries[3])
+        let releases = Dictionary(entries[1].map { ($0.key, $0) }) { first, _ in first }
+        let instances = Dictionary(grouping: entries[2]) { Self.owner(of: $0.key) }
+        return try entries[0].compactMap { entry in
             let id = String(entry.key.dropFirst(StoreKey.apps.count))
-            let state = try AppState(app: entry, releases: releases[id] ?? [], instances: instances[id] ?? [])
+            var state = try AppState(app: entry, releases: [], instances: instances[id] ?? [])
+            // A view needs one release, and an app may have a hundred.
+            let current = state.app.map { $0.serving?.release ?? $0.target.release }
+            if let current, let release = releases[StoreKey.release(id, current)] {
+                state.releases[current] = try RecordCoding.decode(ReleaseRecord.self, release)
+            }
             return AppStatusDerivation.view(of: state, nodes: nodes)
         }.sorted { $0.name < $1.name }
     }
@@ -52,19 +87,35 @@ extension ControlPlaneService {
             throw Problem.appNotFound(name)
         }
         let state = try AppState(app: entry, releases: found.ranges[1], instances: found.ranges[2])
-        return Snapshot(state: state, nodes: try nodes(found.ranges[3]), modRevision: entry.modRevision)
+        return Snapshot(
+            state: state, nodes: try nodes(found.ranges[3]), modRevision: entry.modRevision,
+            revision: found.revision)
     }
 
-    /// Releases, newest first.
-    func releases(_ name: String) async throws -> [Release] {
-        try await snapshot(name).state.releases.values.sorted { $0.number > $1.number }.map(\.view)
+    /// What the newest release fixes, its rollout failed or not.
+    ///
+    /// - Throws: `Problem` 404.
+    func newestSpec(_ name: String) async throws -> ReleaseSpec {
+        let state = try await snapshot(name).state
+        guard let spec = state.app.flatMap({ state.releases[$0.latestRelease] })?.spec else {
+            throw Problem.appNotFound(name)
+        }
+        return spec
     }
 
-    /// Instances by slot, those on their way out included.
-    func instances(_ name: String) async throws -> [Instance] {
-        try await snapshot(name).state.instances.values.sorted {
-            ($0.slot, $0.generation) < ($1.slot, $1.generation)
-        }.map(\.view)
+    /// Releases, newest first, and the revision at which they were read.
+    func releases(_ name: String) async throws -> (releases: [Release], revision: Int64) {
+        let snapshot = try await snapshot(name)
+        return (snapshot.state.releases.values.sorted { $0.number > $1.number }.map(\.view), snapshot.revision)
+    }
+
+    /// Instances by slot, those on their way out included, and the revision at which they were read.
+    func instances(_ name: String) async throws -> (instances: [Instance], revision: Int64) {
+        let snapshot = try await snapshot(name)
+        let sorted = snapshot.state.instances.values.sorted {
+            ($0.slot, $0.generation, $0.id) < ($1.slot, $1.generation, $1.id)
+        }
+        return (sorted.map(\.view), snapshot.revision)
     }
 
     /// All nodes in the order of their names.

@@ -17,7 +17,10 @@ public final class ControlPlaneService: Sendable {
 
     /// Creates the service; ``start()`` brings it up.
     ///
-    /// - Parameter deployTimeout: how long a rollout may take.
+    /// - Parameters:
+    ///   - store: desired state and history.
+    ///   - bundles: where bundles lie.
+    ///   - deployTimeout: how long a rollout may take.
     public init(store: any KeyValueStore, bundles: BundleStore, deployTimeout: Duration = Defaults.deployTimeout) {
         self.store = store
         self.bundles = bundles
@@ -29,6 +32,7 @@ public final class ControlPlaneService: Sendable {
     /// - Throws: `StoreError`.
     public func start() async throws {
         try await reconcileAll()
+        await collectBundles()
     }
 
     /// Ends the timers of rollouts; ``start()`` of the next process arms them again.
@@ -56,7 +60,9 @@ public final class ControlPlaneService: Sendable {
 
         /// Adds an event about an app.
         mutating func add(_ event: Event?, appID: String?) {
-            if let event { events.append(EventRecord(appID: appID, event: event)) }
+            guard var event else { return }
+            event.by = event.by ?? Principal.current?.name
+            events.append(EventRecord(appID: appID, event: event))
         }
     }
 
@@ -66,6 +72,8 @@ public final class ControlPlaneService: Sendable {
         var nodes: [String: Node]
         /// The revision that last wrote the app's record.
         var modRevision: Int64
+        /// The revision at which it was read.
+        var revision: Int64
     }
 
     /// Runs one change alone and commits it.
@@ -132,6 +140,9 @@ public final class ControlPlaneService: Sendable {
             lastEventID.withLock { $0 = nil }
             return nil
         }
+        if operations.contains(where: { $0.isDeletion && $0.key.hasPrefix(StoreKey.allReleases) }) {
+            Task { await collectBundles() }
+        }
         for (id, state) in change.states {
             timers.update(state.app, id: id) { [weak self] in await self?.deadlinePassed(appID: id) }
         }
@@ -139,7 +150,8 @@ public final class ControlPlaneService: Sendable {
             let key = state.app.map { StoreKey.app($0.id) } ?? ""
             return Snapshot(
                 state: state, nodes: change.nodes,
-                modRevision: touched.contains(key) ? revision : change.modRevisions[key] ?? revision)
+                modRevision: touched.contains(key) ? revision : change.modRevisions[key] ?? revision,
+                revision: revision)
         }
     }
 

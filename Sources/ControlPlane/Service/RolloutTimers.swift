@@ -35,10 +35,13 @@ final class RolloutTimers: Sendable {
             guard timers[id]?.rollout != app.rollout.id else { return }
             timers[id]?.task.cancel()
             let rollout = app.rollout.id
-            let task = Task {
-                do { try await Pause.sleep(for: timeout) } catch { return }
-                markFired(id, rollout)
-                await fire()
+            // What the timer causes, nobody asks for.
+            let task = Principal.$current.withValue(nil) {
+                Task {
+                    do { try await Pause.sleep(for: timeout) } catch { return }
+                    markFired(id, rollout)
+                    await fire()
+                }
             }
             timers[id] = Timer(rollout: rollout, task: task)
         }

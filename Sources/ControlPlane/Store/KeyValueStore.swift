@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import PaaSModel
+
 /// The one interface to durable state, in the shape of etcd's: revisioned keys, compare-and-set transactions, and
 /// watches that resume from a revision.
 ///
@@ -34,6 +36,16 @@ public protocol KeyValueStore: Sendable {
     /// Ends when the iterating task is cancelled. Throws `StoreError.compacted` when changes after the revision are
     /// no longer kept: read the present state and watch from its revision.
     func watch(_ prefixes: [String], after revision: Int64) -> WatchSequence
+
+    /// Changes after a revision are kept, so that a watch can go on from it.
+    ///
+    /// - Throws: `StoreError.compacted` when they are not, or when the revision is yet to come.
+    func requireHistory(after revision: Int64) async throws
+
+    /// Examines the whole store; takes as long as reading it does.
+    ///
+    /// - Throws: `StoreError` when it cannot be examined.
+    func check() async throws -> StoreCheck
 
     /// Closes the store: later calls throw, open watches end.
     func close() throws

@@ -5,10 +5,12 @@ internal import GRDB
 
 /// Every SQL statement of the project stands in this file.
 extension SQLiteStore {
+    static let firstMigration = "1-revisioned-keys"
+
     /// Versions of the schema; a released one never changes.
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("1-revisioned-keys") { db in
+        migrator.registerMigration(firstMigration) { db in
             try db.execute(
                 sql: """
                     CREATE TABLE store (
@@ -32,10 +34,32 @@ extension SQLiteStore {
         return migrator
     }
 
+    /// - Throws: `StoreError` for a database that a later version has migrated further.
+    static func requireKnownSchema(_ db: Database, _ path: String) throws {
+        guard try migrator.hasBeenSuperseded(db) else { return }
+        throw StoreError.cannotOpen(path: path, reason: "a newer version of paasd has written it; install that version")
+    }
+
+    /// What `PRAGMA integrity_check` complains about; empty for a sound database.
+    static func integrityProblems(_ db: Database) throws -> [String] {
+        let found = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)")
+        return found == ["ok"] ? [] : found
+    }
+
+    /// Makes every watch begin anew.
+    static func forgetHistory(advancing count: Int64, _ db: Database) throws {
+        try db.execute(sql: "DELETE FROM history")
+        try db.execute(
+            sql: "UPDATE store SET revision = revision + :count, compacted = revision + :count",
+            arguments: ["count": count])
+    }
+
     /// Sets `synchronous=FULL` and checks that it holds. Only after the pool is open: opening one sets NORMAL.
     static func requireFullSynchronous(_ pool: DatabasePool) throws {
         let level = try pool.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA synchronous = FULL")
+            // The log grows while somebody reads for long; once it is copied back it shrinks to this again.
+            try db.execute(sql: "PRAGMA journal_size_limit = 16777216")
             return try Int.fetchOne(db, sql: "PRAGMA synchronous")
         }
         guard level == 2 else { throw StoreError.failed(operation: "set synchronous=FULL", reason: "it was refused") }
@@ -110,17 +134,22 @@ extension SQLiteStore {
         try db.cachedStatement(sql: "UPDATE store SET compacted = ?").execute(arguments: [boundary - 1])
     }
 
+    /// The newest revision; throws when changes after the given one are not kept.
+    @discardableResult
+    static func requireHistory(after: Int64, _ db: Database) throws -> Int64 {
+        let compacted = try Int64.fetchOne(db.cachedStatement(sql: "SELECT compacted FROM store")) ?? 0
+        guard after >= compacted else { throw StoreError.compacted(revision: compacted) }
+        let newest = try revision(db)
+        // A revision from another database, or from before a restore: nothing can be resumed.
+        guard after <= newest else { throw StoreError.compacted(revision: newest) }
+        return newest
+    }
+
     /// The next changes after a revision, whole revisions only.
     static func historyPage(
         _ prefixes: [String], after: Int64, limit: Int = 200, _ db: Database
     ) throws -> WatchSequence.Page {
-        let compacted = try Int64.fetchOne(db.cachedStatement(sql: "SELECT compacted FROM store")) ?? 0
-        guard after >= compacted else { throw StoreError.compacted(revision: compacted) }
-        let newest = try revision(db)
-        guard after <= newest else {
-            // A revision from another database, or from before a restore: nothing can be resumed.
-            throw StoreError.compacted(revision: newest)
-        }
+        let newest = try requireHistory(after: after, db)
         let rows = try Row.fetchCursor(
             db.cachedStatement(sql: "SELECT revision, key, value FROM history WHERE revision > ? ORDER BY id"),
             arguments: [after])

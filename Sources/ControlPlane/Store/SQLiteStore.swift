@@ -2,6 +2,8 @@
 
 internal import FoundationEssentials
 internal import GRDB
+internal import Glibc
+public import PaaSModel
 
 /// The embedded store: one SQLite database in WAL mode, through GRDB.
 ///
@@ -14,6 +16,7 @@ public final class SQLiteStore: KeyValueStore {
     private let pool: DatabasePool
     private let hub = WatchHub()
     private let history: Int
+    private let path: String
 
     /// Opens a database, creating it and its directory (mode 0700) when needed, and migrates its schema.
     ///
@@ -23,6 +26,7 @@ public final class SQLiteStore: KeyValueStore {
     /// - Throws: `StoreError.cannotOpen`.
     public init(path: String, history: Int = SQLiteStore.defaultHistory) throws(StoreError) {
         self.history = max(1, history)
+        self.path = path
         do {
             let directory = URL(filePath: path).deletingLastPathComponent().path
             try FileManager.default.createDirectory(
@@ -32,6 +36,7 @@ public final class SQLiteStore: KeyValueStore {
             configuration.maximumReaderCount = 4
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.requireFullSynchronous(pool)
+            try pool.read { try Self.requireKnownSchema($0, path) }
             try Self.migrator.migrate(pool)
         } catch let error as StoreError {
             throw error
@@ -80,6 +85,21 @@ public final class SQLiteStore: KeyValueStore {
         }
     }
 
+    public func requireHistory(after revision: Int64) async throws {
+        _ = try await reading { db in try Self.requireHistory(after: revision, db) }
+    }
+
+    public func check() async throws -> StoreCheck {
+        let size = ["", "-wal"].reduce(into: Int64(0)) { sum, suffix in
+            // The log is there only while somebody has the database open.
+            sum += FileSize.bytes(of: path + suffix) ?? 0
+        }
+        return try await reading { db in
+            StoreCheck(
+                problems: try Self.integrityProblems(db), revision: try Self.revision(db), sizeBytes: size)
+        }
+    }
+
     public func watch(_ prefixes: [String], after revision: Int64) -> WatchSequence {
         WatchSequence(start: revision, wakeups: { [hub] in hub.subscribe(prefixes) }) { [self] after in
             try await reading { db in try Self.historyPage(prefixes, after: after, db) }
@@ -124,13 +144,17 @@ extension SQLiteStore {
     }
 
     /// The engine's reason without its arguments, which may hold secrets.
-    private static func reason(_ error: any Error) -> String {
+    static func reason(_ error: any Error) -> String {
         guard let error = error as? DatabaseError else { return "\(error)" }
         return "\(error.message ?? "SQLite error") (\(error.extendedResultCode.rawValue))"
     }
 }
 
 extension StoreOperation {
+    var isDeletion: Bool {
+        if case .delete = self { true } else { false }
+    }
+
     var key: String {
         switch self {
         case .put(let key, _), .delete(let key): key

@@ -19,7 +19,7 @@ struct DestroyCommand: AsyncParsableCommand {
               paas destroy shop --yes
             """)
 
-    @Argument(help: "Name or id of the app.")
+    @Argument(help: "Name or id of the app.", completion: .appNames)
     var app: String
 
     @Flag(help: "Do not ask.")

@@ -16,7 +16,7 @@ struct EventsCommand: AsyncParsableCommand {
               paas events shop -n 1000 --json
             """)
 
-    @Argument(help: "Name or id of an app.")
+    @Argument(help: "Name or id of an app.", completion: .appNames)
     var app: String?
 
     @Flag(name: .shortAndLong, help: "Go on with new events until Ctrl-C.")
@@ -69,6 +69,10 @@ struct EventsCommand: AsyncParsableCommand {
                 return try await naming(client) {
                     try await client.followEvents(app: app, since: last, limit: last == nil ? lines : 10_000)
                 }
+            } catch ClientError.problem(let problem) where problem.status == 410 && last != nil {
+                // So long away that some are gone, or the store is another one: go on with the newest.
+                OutputStream.error.write("paas: some events are missing here: they are no longer kept\n")
+                return try await naming(client) { try await client.followEvents(app: app, limit: lines) }
             } catch let error as ClientError where error.isTransient {
                 pause = min(pause * 2, .seconds(5))
             }

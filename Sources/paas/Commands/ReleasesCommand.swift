@@ -15,7 +15,7 @@ struct ReleasesCommand: AsyncParsableCommand {
               paas releases shop --json
             """)
 
-    @Argument(help: "Name or id of the app.")
+    @Argument(help: "Name or id of the app.", completion: .appNames)
     var app: String
 
     @Flag(help: "Print a JSON array.")

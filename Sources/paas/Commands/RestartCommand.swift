@@ -14,7 +14,7 @@ struct RestartCommand: AsyncParsableCommand {
               paas restart shop --no-wait
             """)
 
-    @Argument(help: "Name or id of the app.")
+    @Argument(help: "Name or id of the app.", completion: .appNames)
     var app: String
 
     @OptionGroup var wait: WaitOptions

@@ -14,7 +14,7 @@ struct RollbackCommand: AsyncParsableCommand {
               paas rollback shop v3
             """)
 
-    @Argument(help: "Name or id of the app.")
+    @Argument(help: "Name or id of the app.", completion: .appNames)
     var app: String
 
     @Argument(help: "The release. Default: the one that served before.", transform: OptionText.release)

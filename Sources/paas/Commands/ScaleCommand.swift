@@ -15,7 +15,7 @@ struct ScaleCommand: AsyncParsableCommand {
               paas scale shop 0
             """)
 
-    @Argument(help: "Name or id of the app.")
+    @Argument(help: "Name or id of the app.", completion: .appNames)
     var app: String
 
     @Argument(help: "Number of instances, 0 to 100.")

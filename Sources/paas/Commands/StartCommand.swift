@@ -14,7 +14,7 @@ struct StartCommand: AsyncParsableCommand {
               paas start shop --no-wait
             """)
 
-    @Argument(help: "Name or id of the app.")
+    @Argument(help: "Name or id of the app.", completion: .appNames)
     var app: String
 
     @OptionGroup var wait: WaitOptions

@@ -21,7 +21,7 @@ struct StatusCommand: AsyncParsableCommand {
             """,
         aliases: ["ps"])
 
-    @Argument(help: "Name or id of an app.")
+    @Argument(help: "Name or id of an app.", completion: .appNames)
     var app: String?
 
     @Flag(help: "Show it again whenever something happens, until Ctrl-C.")

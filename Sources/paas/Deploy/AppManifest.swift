@@ -9,10 +9,10 @@ struct AppManifest: Hashable {
     var spec = AppSpec()
 
     /// Every key; anything else is an error that names its line.
-    static let keys: Set<String> = [
+    static let keys = Set([
         "name", "command", "instances", "restart", "network", "sandbox", "stop-signal", "stop-grace", "health-path",
-        "health.path", "limits.memory", "limits.cpu", "limits.pids", "limits.disk", "env.*",
-    ]
+        "health.path", "env.*",
+    ]).union(LifecycleRules.fields.map(\.option)).union(Limits.fields.map { "limits.\($0.option)" })
 
     init() {}
 
@@ -39,8 +39,14 @@ struct AppManifest: Hashable {
             }
             spec.healthPath = path
         }
+        var lifecycle = LifecycleRules()
+        for field in LifecycleRules.fields {
+            guard let value = try Self.lifecycleValue(file, field) else { continue }
+            field.set(value, in: &lifecycle)
+        }
+        if !lifecycle.isEmpty { spec.lifecycle = lifecycle }
         let limits = try Self.limits(file)
-        if limits != Limits() { spec.limits = limits }
+        if !limits.isEmpty { spec.limits = limits }
         try readEnvironment(file)
     }
 
@@ -52,6 +58,15 @@ struct AppManifest: Hashable {
         spec.env = env
     }
 
+    /// Codes are a list of numbers or a text, a count is a number, a duration is a text.
+    private static func lifecycleValue(
+        _ file: ConfigurationFile, _ field: LifecycleRules.Field
+    ) throws(ConfigurationError) -> LifecycleRules.Field.Value? {
+        if case .count = field.kind { return try file.integer(field.option).map(LifecycleRules.Field.Value.count) }
+        if case .codes = field.kind, let codes = try? file.integers(field.option) { return .codes(codes) }
+        return try read(file, field.option) { try field.parse($0) }
+    }
+
     private static func limits(_ file: ConfigurationFile) throws(ConfigurationError) -> Limits {
         func bytes(_ key: String) throws(ConfigurationError) -> Int64? {
             try read(file, key) { text in
@@ -59,9 +74,18 @@ struct AppManifest: Hashable {
                 return count.bytes
             }
         }
-        return Limits(
+        var limits = Limits(
             memoryBytes: try bytes("limits.memory"), cpu: try file.number("limits.cpu"),
             pids: try file.integer("limits.pids"), diskBytes: try bytes("limits.disk"))
+        limits.memoryHighBytes = try bytes("limits.memory-high")
+        limits.cpuBurst = try file.number("limits.cpu-burst")
+        limits.cpuWeight = try file.integer("limits.cpu-weight")
+        limits.ioWeight = try file.integer("limits.io-weight")
+        limits.ioReadBytesPerSecond = try bytes("limits.io-read-bps")
+        limits.ioWriteBytesPerSecond = try bytes("limits.io-write-bps")
+        limits.ioReadsPerSecond = try file.integer("limits.io-read-iops")
+        limits.ioWritesPerSecond = try file.integer("limits.io-write-iops")
+        return limits
     }
 
     private static func command(_ file: ConfigurationFile) throws(ConfigurationError) -> Command? {

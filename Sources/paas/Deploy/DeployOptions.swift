@@ -25,20 +25,8 @@ struct DeployOptions: ParsableArguments {
         help: ArgumentHelp("Variable for the app; may be repeated.", valueName: "key=value"))
     var env: [String] = []
 
-    @Option(help: ArgumentHelp("File of KEY=VALUE lines; -e wins over it.", valueName: "file"))
+    @Option(help: ArgumentHelp("File of KEY=VALUE lines, - for standard input; -e wins over it.", valueName: "file"))
     var envFile: String?
-
-    @Option(help: ArgumentHelp("Memory limit, such as 256M.", valueName: "size"), transform: OptionText.bytes)
-    var memory: Int64?
-
-    @Option(help: ArgumentHelp("CPU limit in cores, such as 0.5.", valueName: "cores"))
-    var cpu: Double?
-
-    @Option(help: ArgumentHelp("Limit of processes and threads, such as 64.", valueName: "count"))
-    var pids: Int?
-
-    @Option(help: ArgumentHelp("Size of /data, such as 1G.", valueName: "size"), transform: OptionText.bytes)
-    var disk: Int64?
 
     @Option(help: ArgumentHelp("How many of it run.", valueName: "count"))
     var instances: Int?
@@ -52,11 +40,23 @@ struct DeployOptions: ParsableArguments {
     @Option(help: "When to start it again after it ended.")
     var restart: RestartPolicy?
 
+    @Option(help: "Signal that asks it to stop.")
+    var stopSignal: StopSignal?
+
+    @Option(
+        help: ArgumentHelp("Time from that signal to the kill of everything, such as 30s.", valueName: "time"),
+        transform: OptionText.duration)
+    var stopGrace: Duration?
+
+    @OptionGroup var lifecycle: LifecycleOptions
+
     @Option(help: "The network it sees. Default: the strictest that the node can enforce.")
     var network: NetworkMode?
 
     @Option(help: "How strictly it is confined.")
     var sandbox: SandboxProfile?
+
+    @OptionGroup(title: "Limits") var limits: LimitOptions
 
     /// Not a transformation of the option: its error would repeat the value, which may be a secret.
     func validate() throws {

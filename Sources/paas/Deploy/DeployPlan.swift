@@ -10,6 +10,8 @@ struct DeployPlan: Hashable {
     let name: AppName
     /// Fields to set, without the name; no command keeps the one of an app that is there.
     let spec: AppSpec
+    /// Names of limits to take away from an app that is there.
+    let clearedLimits: [String]
     /// What to upload; nil uploads nothing.
     let source: SourceDirectory?
 
@@ -27,8 +29,12 @@ struct DeployPlan: Hashable {
         let manifest = try source?.manifest() ?? AppManifest()
         name = try Self.name(options, manifest, directory: source?.path ?? directory)
         spec = try Self.spec(options, manifest)
-        // Says what is wrong before anything is packed; the command may come from the app that is there.
-        _ = try spec.applied(to: ReleaseSpec(command: spec.command ?? .shell("true")))
+        clearedLimits = options.limits.cleared.map(\.name)
+        // Says what is wrong before anything is packed; the command, and the CPU limit that a burst needs, may come
+        // from the app that is there.
+        var base = ReleaseSpec(command: spec.command ?? .shell("true"))
+        base.limits.cpu = spec.limits?.cpuBurst
+        _ = try spec.applied(to: base)
     }
 
     private static func source(_ options: DeployOptions, directory: String, home: String?) throws -> SourceDirectory? {
@@ -62,14 +68,15 @@ struct DeployPlan: Hashable {
         spec.instances = options.instances ?? spec.instances
         spec.healthPath = options.healthPath ?? spec.healthPath
         spec.restart = options.restart ?? spec.restart
+        spec.stopSignal = options.stopSignal ?? spec.stopSignal
+        spec.stopGraceSeconds = options.stopGrace?.inSeconds ?? spec.stopGraceSeconds
+        let lifecycle = (spec.lifecycle ?? LifecycleRules()).merged(with: try options.lifecycle.rules())
+        spec.lifecycle = lifecycle.isEmpty ? nil : lifecycle
         spec.network = options.network ?? spec.network
         spec.sandbox = options.sandbox ?? spec.sandbox
-        var limits = spec.limits ?? Limits()
-        limits.memoryBytes = options.memory ?? limits.memoryBytes
-        limits.cpu = options.cpu ?? limits.cpu
-        limits.pids = options.pids ?? limits.pids
-        limits.diskBytes = options.disk ?? limits.diskBytes
-        spec.limits = limits == Limits() ? nil : limits
+        var limits = (spec.limits ?? Limits()).merged(with: options.limits.limits)
+        for field in options.limits.cleared { field.clear(&limits) }
+        spec.limits = limits.isEmpty ? nil : limits
         for variable in try fileVariables(options) + options.variables {
             spec.env = spec.env ?? [:]
             spec.env?[variable.key] = .some(variable.value)
@@ -78,10 +85,6 @@ struct DeployPlan: Hashable {
     }
 
     private static func fileVariables(_ options: DeployOptions) throws -> [EnvironmentVariable] {
-        guard let path = options.envFile else { return [] }
-        guard let data = FileManager.default.contents(atPath: path), data.count <= ConfigurationFile.maxBytes,
-            let text = String(validating: data, as: UTF8.self)
-        else { throw CommandFailure(.usage, "--env-file \(path): is not a readable text file of at most 1 MiB") }
-        return try EnvironmentFile.parse(text, path: path)
+        try options.envFile.map(VariableSource.variables(file:)) ?? []
     }
 }

@@ -72,14 +72,15 @@ struct Deployment: Sendable {
     }
 
     private func send(_ spec: AppSpec, _ present: App?) async throws -> App {
-        if let present { return try await client.patch(present.id, spec, redeploy: true) }
+        let patch = DeployPatch(spec: spec, clearedLimits: plan.clearedLimits)
+        if let present { return try await client.patch(present.id, patch, redeploy: true) }
         var created = spec
         created.name = plan.name
         do {
             return try await client.create(created)
         } catch ClientError.problem(let problem) where problem.type.hasSuffix("/name-taken") {
             // Somebody was faster; theirs becomes the release before this one.
-            return try await client.patch(plan.name.rawValue, spec, redeploy: true)
+            return try await client.patch(plan.name.rawValue, patch, redeploy: true)
         }
     }
 
@@ -142,7 +143,7 @@ struct Deployment: Sendable {
     /// What the release wrote last; from the exit report when the agent cannot be asked.
     private func lastLines(_ app: App, _ release: String) async -> [String] {
         var parameters = LogParameters()
-        parameters.limit = Defaults.exitReportLines
+        parameters.limit = .newest(Defaults.exitReportLines)
         parameters.release = release
         var lines: [String] = []
         do {

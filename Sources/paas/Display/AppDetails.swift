@@ -8,6 +8,8 @@ struct AppDetails {
     var instances: [Instance] = []
     /// Oldest first.
     var events: [Event] = []
+    /// What its instances use; nil when not known.
+    var usage: AppUsage?
 
     /// All of it, with its last newline. Text from apps is escaped for a terminal.
     func render(now: Timestamp, width: Int?, style: Style, isTerminal: Bool) -> String {
@@ -45,21 +47,18 @@ struct AppDetails {
         }
         facts.append(("uptime", AppTable.uptime(app, now)))
         facts.append(("restarts", "\(app.restarts) (restart \(app.restart.rawValue))"))
-        facts.append(("limits", limits))
+        if app.status == .running {
+            facts.append(("use", "cpu \(usage?.cpuText ?? "-"), memory \(usage?.memoryText ?? "-")"))
+        }
+        facts.append(("limits", app.limits.text ?? "none"))
         facts.append(("health", app.healthPath.map { "GET \($0)" } ?? "PORT is listened on"))
         facts.append(("sandbox", "\(app.sandbox.rawValue), network \(app.network?.rawValue ?? "not known yet")"))
         facts.append(("created", "\(app.createdAt)"))
-        if let exit = app.lastExit { facts.append(("last exit", "\(exit.at) \(Self.sentence(exit))")) }
+        if let exit = app.lastExit {
+            facts.append(("last exit", "\(exit.at) \(Self.sentence(exit))"))
+            facts += ExitDetails(report: exit).lines.map { ("", $0) }
+        }
         return facts
-    }
-
-    private var limits: String {
-        let limits = app.limits
-        let parts = [
-            limits.memoryBytes.map { "memory \(ByteCount(bytes: $0))" }, limits.cpu.map { "cpu \($0)" },
-            limits.pids.map { "pids \($0)" }, limits.diskBytes.map { "disk \(ByteCount(bytes: $0))" },
-        ].compactMap { $0 }
-        return parts.isEmpty ? "none" : parts.joined(separator: ", ")
     }
 
     /// The report's own sentence, or one made of its fields.

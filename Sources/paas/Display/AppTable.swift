@@ -14,14 +14,15 @@ enum AppTable {
     ]
 
     /// The apps in the order of their names.
-    static func table(_ apps: [App], now: Timestamp) -> Table {
+    ///
+    /// - Parameter usage: what they use, by id; an app that is not in it shows `-`.
+    static func table(_ apps: [App], usage: [String: AppUsage] = [:], now: Timestamp) -> Table {
         var table = Table(columns)
         table.rows = apps.sorted { $0.name < $1.name }.map { app in
             [
                 .init(app.name.rawValue, .bold), status(app), .init("\(app.instancesReady)/\(app.instances)"),
                 .init(app.port.map(String.init) ?? "-"), .init(String(app.restarts)), .init(uptime(app, now)),
-                // Use of CPU and memory comes with the platform's statistics.
-                "-", "-", .init(app.release),
+                .init(usage[app.id]?.cpuText ?? "-"), .init(usage[app.id]?.memoryText ?? "-"), .init(app.release),
             ]
         }
         return table

@@ -16,6 +16,15 @@ struct OutputStream: Sendable {
     /// It is a terminal.
     var isTerminal: Bool { isatty(descriptor) == 1 }
 
+    /// Columns and lines of the terminal; nil when it is none or does not say.
+    var size: (columns: UInt16, lines: UInt16)? {
+        var size = winsize()
+        guard isTerminal, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return nil
+        }
+        return (size.ws_col, size.ws_row)
+    }
+
     /// Columns of the terminal; nil when it is none or does not say.
     var columns: Int? {
         var size = winsize()
@@ -24,8 +33,11 @@ struct OutputStream: Sendable {
     }
 
     /// Writes text. When nobody reads standard output any more, the process ends as a SIGPIPE ends it: quietly.
-    func write(_ text: String) {
-        var bytes = Array(text.utf8)[...]
+    func write(_ text: String) { write(Array(text.utf8)) }
+
+    /// Writes bytes, as ``write(_:)-(String)`` does.
+    func write(_ bytes: [UInt8]) {
+        var bytes = bytes[...]
         while !bytes.isEmpty {
             let (count, code) = bytes.withUnsafeBufferPointer { space in
                 let count = Glibc.write(descriptor, space.baseAddress, space.count)

@@ -13,30 +13,29 @@ struct StatusScreen: Sendable {
     func show(_ client: PaaSClient) async throws -> App? {
         let output = OutputStream.standard
         guard let name = app else {
+            async let wanted = AppUsage.of(client)
             let apps = try await client.apps()
+            let usage = try await wanted
+            let sorted = apps.sorted { $0.name < $1.name }
             output.write(
-                try page {
-                    try text(apps)
-                } json: {
-                    try encode(apps.sorted { $0.name < $1.name })
-                })
+                json
+                    ? try encode(sorted.map { AppWithUsage(app: $0, usage: usage[$0.id]) })
+                    : clearing + text(apps, usage))
             return nil
         }
         let app = try await namingApp(name, client) { try await client.app(name) }
+        async let wanted = AppUsage.of(client, app: app.id)
         guard !json else {
-            output.write(try encode(app))
+            output.write(try encode(AppWithUsage(app: app, usage: try await wanted[app.id])))
             return app
         }
         async let instances = client.instances(app.id)
         async let events = client.events(app: app.id, limit: 10)
-        let details = AppDetails(app: app, instances: try await instances, events: try await events)
+        let details = AppDetails(
+            app: app, instances: try await instances, events: try await events, usage: try await wanted[app.id])
         output.write(
-            try page {
-                details.render(
-                    now: .now, width: output.columns, style: .of(output), isTerminal: output.isTerminal)
-            } json: {
-                try encode(app)
-            })
+            clearing
+                + details.render(now: .now, width: output.columns, style: .of(output), isTerminal: output.isTerminal))
         return app
     }
 
@@ -61,17 +60,13 @@ struct StatusScreen: Sendable {
         }
     }
 
-    private func page(_ text: () throws -> String, json document: () throws -> String) throws -> String {
-        if json { return try document() }
-        // Home, and clear to the end of the screen: no flicker, and the scroll-back stays.
-        let clear = watch && OutputStream.standard.isTerminal ? "\u{1B}[H\u{1B}[2J" : ""
-        return clear + (try text())
-    }
+    /// Home, and clear to the end of the screen: no flicker, and the scroll-back stays.
+    private var clearing: String { watch && OutputStream.standard.isTerminal ? "\u{1B}[H\u{1B}[2J" : "" }
 
-    private func text(_ apps: [App]) throws -> String {
+    private func text(_ apps: [App], _ usage: [String: AppUsage]) -> String {
         guard !apps.isEmpty else { return "There are no apps yet; 'paas deploy' makes one.\n" }
         let output = OutputStream.standard
-        return AppTable.table(apps, now: .now).render(width: output.columns, style: .of(output))
+        return AppTable.table(apps, usage: usage, now: .now).render(width: output.columns, style: .of(output))
     }
 
     private func encode(_ value: some Encodable) throws -> String {

@@ -31,6 +31,11 @@ struct Style: Hashable, Sendable {
         environment["NO_COLOR", default: ""].isEmpty && environment["TERM"] != "dumb"
     }
 
+    /// The terminal can move its cursor: `TERM` is set, and not `dumb`.
+    static func hasScreen(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> Bool {
+        !["", "dumb"].contains(environment["TERM", default: ""])
+    }
+
     /// The text in its tone.
     func paint(_ text: String, _ tone: Tone) -> String {
         isColoured && tone != .plain ? "\u{1B}[\(tone.rawValue)m\(text)\u{1B}[0m" : text

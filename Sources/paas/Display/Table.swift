@@ -12,6 +12,8 @@ struct Table {
         var shrinksTo: Int?
         /// On a terminal that is too narrow the column with the greatest number goes first; 0 always stays.
         var dropRank = 0
+        /// Room that it has even for shorter text.
+        var minimumWidth = 0
     }
 
     /// A cell.
@@ -47,7 +49,7 @@ struct Table {
     private static let gap = 2
 
     private func naturalWidth(_ column: Int) -> Int {
-        rows.reduce(columns[column].title.count) { max($0, $1[column].text.count) }
+        rows.reduce(max(columns[column].title.count, columns[column].minimumWidth)) { max($0, $1[column].text.count) }
     }
 
     private func shownColumns(width: Int?) -> [Int] {

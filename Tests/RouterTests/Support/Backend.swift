@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -43,6 +44,9 @@ final class Backend: Sendable {
 
     func stop() async throws { try await server.close() }
 
+    /// An app that accepts no connection. The port stays its own, or another test's app might get it.
+    static func refusing() throws -> RefusedPort { try RefusedPort() }
+
     func upstream(_ id: String = "i-test") -> Upstream { Upstream(id: id, host: "127.0.0.1", port: port) }
 
     private func count() -> Int {
@@ -69,4 +73,32 @@ final class Backend: Sendable {
             try await wire.send(answer)
         }
     }
+}
+
+/// A port of 127.0.0.1 on which nobody listens, kept from others.
+final class RefusedPort: Sendable {
+    private let descriptor: CInt
+    let port: Int
+
+    init() throws {
+        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) { [descriptor] pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
+            }
+        }
+        guard result == 0 else {
+            close(descriptor)
+            throw IOError(errnoCode: errno, reason: "bind")
+        }
+        port = Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    deinit { close(descriptor) }
+
+    func upstream(_ id: String = "i-test") -> Upstream { Upstream(id: id, host: "127.0.0.1", port: port) }
 }

@@ -8,8 +8,11 @@ import NIOPosix
 
 /// A router on a free loopback port, for the time of one test.
 struct RunningRouter {
+    let server: RouterServer
     let table: RouteTable
     let port: Int
+    /// Where it accepts TLS; 0 when it does not.
+    let tlsPort: Int
     /// Every finished request, in order.
     let records: AsyncStream<AccessRecord>
 
@@ -34,7 +37,8 @@ struct RunningRouter {
 /// Runs `body` beside a router; stops the router afterwards.
 @discardableResult
 func withRouter<Result>(
-    _ apps: [String: Backend] = [:], configure: (inout RouterConfiguration) -> Void = { _ in },
+    _ apps: [String: Backend] = [:], sockets: UpstreamSocketSource? = nil, tls: RouterTLS? = nil,
+    configure: (inout RouterConfiguration) -> Void = { _ in },
     _ body: (RunningRouter) async throws -> Result
 ) async throws -> Result {
     let table = RouteTable()
@@ -46,12 +50,15 @@ func withRouter<Result>(
     let (records, continuation) = AsyncStream<AccessRecord>.makeStream()
     let server = RouterServer(
         configuration: configuration, table: table, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-        logger: Logger(label: "test"), accessLog: { continuation.yield($0) })
+        logger: Logger(label: "test"), sockets: sockets,
+        tls: tls.map { RouterTLSListener(host: "127.0.0.1", port: 0, tls: $0) }, accessLog: { continuation.yield($0) })
     let task = Task { try await server.run() }
     let port = try await server.boundAddress.port ?? 0
+    let tlsPort = tls == nil ? 0 : try await server.boundTLSAddress.port ?? 0
     let result: Swift.Result<Result, any Error>
     do {
-        result = .success(try await body(RunningRouter(table: table, port: port, records: records)))
+        result = .success(
+            try await body(RunningRouter(server: server, table: table, port: port, tlsPort: tlsPort, records: records)))
     } catch {
         result = .failure(error)
     }

@@ -31,6 +31,12 @@ final class Wire: Sendable {
             .flatMapThrowing { try Wire.adopt($0) }.get()
     }
 
+    /// The same inside TLS.
+    static func connect(tlsPort: Int, protocols: [String] = []) async throws -> Wire {
+        let client = try await TLSClient.connect(port: tlsPort, protocols: protocols) { WireHandler() }
+        return try await client.channel.eventLoop.submit { try Wire.adopt(client.channel) }.get()
+    }
+
     /// On the channel's event loop; it must have a ``WireHandler``.
     static func adopt(_ channel: any Channel) throws -> Wire {
         let handler = try channel.pipeline.syncOperations.handler(type: WireHandler.self)

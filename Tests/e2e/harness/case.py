@@ -25,12 +25,15 @@ def _show_logs(platform):
 class SharedPlatformCase(unittest.TestCase):
     """Tests that share one platform; each uses names of apps that no other test of the class uses."""
 
+    make_platform = Platform
+    unavailable = staticmethod(unavailable)
+
     @classmethod
     def setUpClass(cls):
-        reason = unavailable()
+        reason = cls.unavailable()
         if reason:
             raise unittest.SkipTest(reason)
-        cls.platform = _begin(Platform())
+        cls.platform = _begin(cls.make_platform())
 
     @classmethod
     def tearDownClass(cls):

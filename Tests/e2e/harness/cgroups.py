@@ -71,3 +71,14 @@ def cgroup_of(pid):
         if line.startswith("0::"):
             return mount_point() / line[3:].lstrip("/")
     raise AssertionError(f"process {pid} is in no v2 cgroup")
+
+
+def in_force(pid, name):
+    """The values of one cgroup file from the process's own cgroup up to below the root."""
+    directory, values = cgroup_of(pid), []
+    while directory != mount_point():
+        file = directory / name
+        if file.exists():
+            values.append(file.read_text().strip())
+        directory = directory.parent
+    return values

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP to the control plane's Unix socket, and to anything on loopback."""
 
+import base64
 import http.client
 import json
+import os
 import socket
 
 from .waiting import SLOWNESS, Lines
@@ -65,10 +67,11 @@ class Api:
 
     def follow(self, path):
         """Opens a stream. Returns its lines and a function that closes it."""
-        connection = UnixConnection(self.socket_path, timeout=None)
+        connection = UnixConnection(self.socket_path, timeout=30 * SLOWNESS)
         connection.request("GET", path, headers={"Accept": "application/x-ndjson"})
         raw = connection.sock
         response = connection.getresponse()
+        raw.settimeout(None)  # The answer begins soon; what it tells comes when it comes.
         lines = None
 
         def close():
@@ -97,3 +100,16 @@ def fetch(port, path, method="GET", headers=None, body=None, timeout=30):
         return Answer(connection.getresponse())
     finally:
         connection.close()
+
+
+def ask_for_websocket(wire, path):
+    """Asks for a WebSocket on a fresh connection. Returns the status line, and a file of what stands behind the head."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    wire.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode())
+    stream = wire.makefile("rb")
+    status = stream.readline()
+    while stream.readline() not in (b"\r\n", b""):
+        pass
+    return status, stream

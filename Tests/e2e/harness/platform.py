@@ -52,10 +52,10 @@ class Platform:
 
     serial = 0
 
-    def __init__(self, cgroup=True):
+    def __init__(self, cgroup=True, directory=None):
         Platform.serial += 1
         # mkdtemp makes it 0700, and short enough for a Unix socket's 107 bytes.
-        self.home = Path(tempfile.mkdtemp(prefix="paas-e2e-"))
+        self.home = Path(tempfile.mkdtemp(prefix="paas-e2e-", dir=directory))
         self.name = f"paas-e2e-{os.getpid()}-{Platform.serial}"
         (self.home / "tmp").mkdir()
         self.cgroup = cgroups.OwnCgroup(self.name) if cgroup else None
@@ -66,6 +66,12 @@ class Platform:
         self.api = Api(str(self.home / "run/paasd.sock"))
         self.paasd = None
         self.agent = None
+        # What a daemon is started by, such as a program that gives it another view of the machine.
+        self.agent_wrapper = []
+        self.paasd_wrapper = []
+        self.stop_apps_wrapper = []
+        # Descriptors that it inherits, under the same numbers.
+        self.agent_descriptors = ()
         self.environment = {
             "PATH": f"{BINARIES}:/usr/local/bin:/usr/bin:/bin",
             "PAAS_HOME": str(self.home),
@@ -83,20 +89,34 @@ class Platform:
         self.start_agent()
         return self
 
-    def start_paasd(self):
+    def start_paasd(self, wait=True, arguments=()):
         self.paasd = Daemon(
-            "paasd", [BINARIES / "paasd", "--home", self.home, "--listen", f"127.0.0.1:{self.api_port}"],
+            "paasd", [
+                *self.paasd_wrapper, BINARIES / "paasd", "--home", self.home, "--listen", f"127.0.0.1:{self.api_port}",
+                *arguments,
+            ],
             self.home / "paasd.log", self.environment)
+        if wait:
+            self.wait_for_paasd()
+
+    def wait_for_paasd(self):
         self.paasd.wait_until_ready(lambda: self.api.request("GET", "/readyz").status == 200)
 
-    def start_agent(self, wait=True):
+    def start_agent(self, wait=True, arguments=()):
         arguments = [
-            BINARIES / "agent", "--home", self.home, "--node", "e2e", "--router", f"127.0.0.1:{self.router_port}",
-            "--port-range", self.port_range, *self.cgroup_arguments(),
+            *self.agent_wrapper, BINARIES / "agent", "--home", self.home, "--node", "e2e", "--router", f"127.0.0.1:{self.router_port}",
+            "--port-range", self.port_range, *self.cgroup_arguments(), *arguments,
         ]
-        self.agent = Daemon("agent", arguments, self.home / "agent.log", self.environment)
+        self.agent = Daemon("agent", arguments, self.home / "agent.log", self.environment, self.agent_descriptors)
         if wait:
             self.agent.wait_until_ready(lambda: any(node["connected"] for node in self.api.get("/nodes")))
+
+    def stop_apps(self):
+        """`agent stop-apps`; returns what it said when it failed."""
+        done = subprocess.run(
+            [*self.stop_apps_wrapper, BINARIES / "agent", "stop-apps", "--home", self.home, *self.cgroup_arguments()],
+            stdin=subprocess.DEVNULL, capture_output=True, env=self.environment, timeout=60 * SLOWNESS, check=False)
+        return f"agent stop-apps ended with {done.returncode}: {done.stderr.decode()[-1000:]}" if done.returncode else None
 
     def cgroup_arguments(self):
         return ["--cgroup-root", self.cgroup.path] if self.cgroup else []
@@ -164,11 +184,9 @@ class Platform:
         problems = []
         if self.agent:
             self._end(self.agent, problems)
-            stopped = subprocess.run(
-                [BINARIES / "agent", "stop-apps", "--home", self.home, *self.cgroup_arguments()], stdin=subprocess.DEVNULL, capture_output=True,
-                env=self.environment, timeout=60 * SLOWNESS, check=False)
-            if stopped.returncode != 0:
-                problems.append(f"agent stop-apps ended with {stopped.returncode}: {stopped.stderr.decode()[-1000:]}")
+            problem = self.stop_apps()
+            if problem:
+                problems.append(problem)
         if self.paasd:
             self._end(self.paasd, problems)
         if self.cgroup:
@@ -177,6 +195,7 @@ class Platform:
                 problems.append(f"processes left after stop-apps: {left}")
                 self.cgroup.kill()
             self.cgroup.remove()
+        self.unmount()
         left_files = sorted(path.name for path in (self.home / "tmp").iterdir())
         if left_files:
             problems.append(f"temporary files left: {left_files}")
@@ -186,6 +205,9 @@ class Platform:
         if not problems or not os.environ.get("E2E_KEEP"):
             shutil.rmtree(self.home, ignore_errors=True)
         return problems
+
+    def unmount(self):
+        """Takes off what a test has mounted below the home; here that is nothing."""
 
     @staticmethod
     def _end(daemon, problems):

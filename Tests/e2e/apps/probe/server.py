@@ -5,9 +5,12 @@ VERSION and BROKEN come from the environment of the deploy.
 """
 
 import ctypes
+import errno
 import json
+import mmap
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -63,6 +66,21 @@ def log(query):
     return {}
 
 
+def flood(query):
+    """Prints numbered lines as fast as they are taken, in the background: RUN NUMBER padding."""
+    run, padding = query.get("run", "flood"), "x" * int(query.get("padding", "0"))
+    pause = float(query.get("pause", "0"))
+
+    def work():
+        for number in range(1, int(query["lines"]) + 1):
+            os.write(1, f"{run} {number} {padding}\n".encode())
+            if pause:
+                time.sleep(pause)
+
+    threading.Thread(target=work).start()
+    return {}
+
+
 def end(query):
     sys.stdout.flush()
     os._exit(int(query["code"]))
@@ -105,11 +123,77 @@ def allocate(query):
     return {"mb": total}
 
 
+def spin(query):
+    """Takes all the CPU it can get, for so many seconds of wall time, in the background."""
+    end = time.monotonic() + float(query["seconds"])
+
+    def work():
+        while time.monotonic() < end:
+            pass
+
+    threading.Thread(target=work).start()
+    return {}
+
+
+def bomb(query):
+    """Forks until the kernel refuses it; everything that was started ends by itself."""
+    started = 0
+    for _ in range(int(query["ceiling"])):
+        try:
+            if os.fork() == 0:
+                time.sleep(float(query["seconds"]))
+                os._exit(0)
+        except BlockingIOError:
+            return {"started": started, "refused": True}
+        started += 1
+    return {"started": started, "refused": False}
+
+
+def disk(query):
+    """Writes to a file past the page cache; how long it took."""
+    block = mmap.mmap(-1, 1 << 16)  # O_DIRECT wants aligned memory.
+    began = time.monotonic()
+    file = os.open("/data/disk", os.O_WRONLY | os.O_CREAT | os.O_DIRECT, 0o600)
+    for _ in range(int(query["kb"]) // 64):
+        os.write(file, block)
+    os.close(file)
+    return {"seconds": time.monotonic() - began}
+
+
 def try_path(query):
     path = query["path"]
     if query.get("write"):
         return {"result": attempt(lambda: write_file(path, query["write"]))}
     return {"result": attempt(lambda: sorted(os.listdir(path)) if os.path.isdir(path) else read_file(path)[:2000])}
+
+
+def connect(query):
+    """Whether there is somebody: "connected", or the symbolic name of the error."""
+    host, port, timeout = query["host"], int(query["port"]), float(query.get("timeout", 5))
+    try:
+        if "device" in query:
+            with socket.socket() as one:
+                one.settimeout(timeout)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, query["device"].encode())
+                one.connect((host, port))
+        else:
+            socket.create_connection((host, port), timeout).close()
+        return {"result": "connected"}
+    except TimeoutError:
+        return {"result": "ETIMEDOUT"}
+    except OSError as error:
+        return {"result": errno.errorcode.get(error.errno, str(error))}
+
+
+def datagram(query):
+    """Sends "ping", and tells what comes back."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.settimeout(float(query.get("timeout", 5)))
+        one.sendto(b"ping", (query["host"], int(query["port"])))
+        try:
+            return {"result": one.recv(64).decode()}
+        except OSError as error:
+            return {"result": type(error).__name__}
 
 
 def slow(query):
@@ -118,8 +202,9 @@ def slow(query):
 
 
 ACTIONS = {
-    "/": identity, "/count": count, "/log": log, "/exit": end, "/signal": raise_signal, "/daemons": fork_daemons,
-    "/allocate": allocate, "/try": try_path, "/slow": slow,
+    "/": identity, "/count": count, "/log": log, "/exit": end, "/flood": flood, "/signal": raise_signal, "/daemons": fork_daemons,
+    "/allocate": allocate, "/spin": spin, "/bomb": bomb, "/disk": disk, "/try": try_path, "/slow": slow,
+    "/connect": connect, "/datagram": datagram,
 }
 
 
@@ -128,6 +213,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         url = urlsplit(self.path)
+        if url.path == "/echo":
+            return self.echo()
         action = ACTIONS.get(url.path)
         status, result = (200, action(dict(parse_qsl(url.query)))) if action else (404, {"error": "no such action"})
         result["headers"] = dict(self.headers)
@@ -138,11 +225,22 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def echo(self):
+        """Leaves HTTP as for a WebSocket, and sends back what comes until its end."""
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.end_headers()
+        while data := self.connection.recv(65536):
+            self.wfile.write(data)
+        self.close_connection = True
+
     def do_POST(self):
         """The body comes back; on /say it is printed, too."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/say":
-            print(body.decode(), flush=True)
+            sys.stdout.buffer.write(body + b"\n")
+            sys.stdout.buffer.flush()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+import PaaSModel
+import Testing
+
+@testable import Supervision
+
+/// What `agent stop-apps` leaves to the next agent.
+@Suite struct InterruptedRecordTests {
+    private func record(_ state: InstanceState, goal: InstanceMachine.Goal?) throws -> InstanceRecord {
+        InstanceRecord(
+            assignment: try SupervisorHarness.assignment("true"), goal: goal, state: state, restarts: 0, failures: 0,
+            everReady: true)
+    }
+
+    @Test(arguments: [InstanceState.pending, .starting, .running, .restarting, .stopping, .stopped, .failed])
+    func whatShouldRunIsWantedAgainInTheStateThatItHad(state: InstanceState) throws {
+        let before = try record(state, goal: .running)
+        var stopped = before.interrupting()
+        #expect(stopped.goal == .stopped)
+        stopped.state = .stopped
+        #expect(stopped.resuming() == before)
+    }
+
+    @Test func interruptedTwiceKeepsTheFirstState() throws {
+        var stopped = try record(.running, goal: .running).interrupting()
+        stopped.state = .stopped
+        #expect(stopped.interrupting().resuming().state == .running)
+    }
+
+    @Test(arguments: [InstanceMachine.Goal.stopped, .removed])
+    func whatShouldNotRunIsLeftAlone(goal: InstanceMachine.Goal) throws {
+        let before = try record(.stopped, goal: goal)
+        #expect(before.interrupting() == before)
+        #expect(before.resuming() == before)
+    }
+
+    /// A run that is still on its way out ends as it was asked to.
+    @Test func runThatStillLivesKeepsItsState() throws {
+        var stopping = try record(.running, goal: .running).interrupting()
+        stopping.state = .stopping
+        stopping.run = RunRecord(
+            runID: "r-1", cgroup: "/none", cgroupInode: 1, port: 20_000, startedAt: .now, startedMonotonic: 0,
+            ready: true,
+            stopRequested: true)
+        #expect(stopping.resuming().state == .stopping)
+        #expect(stopping.resuming().goal == .running)
+    }
+
+    /// Killed between writing a record and giving it its name. What was left stayed for ever when the instance was
+    /// forgotten next.
+    @Test func halfAWrittenRecordGoesWithTheNextStart() throws {
+        let root = "/tmp/paas-records-\(getpid())-\(UInt32.random(in: .min ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let directory = try StateDirectory(root: root)
+        let whole = try record(.running, goal: .running)
+        try directory.save(whole)
+        let half = directory.instances + "/i-gone.json.new"
+        try #require(FileManager.default.createFile(atPath: half, contents: Data("{".utf8)))
+        let found = try directory.loadInstances()
+        #expect(found.records == [whole] && found.damaged.isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: half))
+    }
+}
