@@ -37,8 +37,9 @@ struct EventRoutes: Sendable {
             appID: appID, since: try request.integer("since", in: 0...1 << 50) ?? resumed,
             before: try request.integer("before", in: 0...1 << 50),
             limit: Int(try request.integer("limit", in: 0...10_000) ?? 100))
-        if let since = query.since { try await service.requireEvents(after: since) }
+        // Everything is checked before what there is decides: a wrong request is told what is wrong with it.
         let asked = try request.flag("follow")
+        if let since = query.since { try await service.requireEvents(after: since) }
         let format = StreamFormat.requested(by: request, follow: asked)
         guard asked || format == .events else {
             let found = try await service.events(query).events

@@ -27,13 +27,13 @@ extension Request {
         uri.queryParameters[Substring(name)].map(String.init)
     }
 
-    /// A boolean of the query: absent is false, a bare name or `true` or `1` is true.
+    /// A boolean of the query, `true` or `false`; absent is false.
     ///
     /// - Throws: `ValidationError`.
     func flag(_ name: String) throws -> Bool {
         switch query(name) {
-        case nil, "false", "0": return false
-        case "true", "1", "": return true
+        case nil, "false": return false
+        case "true": return true
         case .some(let text):
             throw ValidationError(field: name, message: "'\(text.prefix(40))' is not true or false")
         }
