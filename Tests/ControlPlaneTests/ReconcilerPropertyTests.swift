@@ -107,6 +107,7 @@ struct ReconcilerPropertyTests {
                 instances: Int.random(in: 0...3, using: &random))
         }
         state.app?.target = generations.randomElement(using: &random) ?? generations[0]
+        state.app?.promotedRollout = Bool.random(using: &random) ? 3 : nil
         state.app?.serving = Bool.random(using: &random) ? generations.randomElement(using: &random) : nil
         for number in 0..<Int.random(in: 0...6, using: &random) {
             let generation = Int.random(in: 1...3, using: &random)

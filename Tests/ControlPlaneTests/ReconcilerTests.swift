@@ -63,6 +63,54 @@ struct ReconcilerTests {
         #expect(state.releases[2]?.status == .live)
     }
 
+    /// An app whose second release serves while the one instance of the first is still routed to.
+    private func leaving() throws -> (state: AppState, old: String) {
+        var state = try running()
+        let old = try #require(state.assigned.first).id
+        state.deploy(ReleaseSpec(command: .shell("./v2")), instances: 1, start: false, now: .epoch)
+        _ = Reconciler.settle(&state, nodes: node, now: .epoch)
+        let new = try #require(state.targetInstances.first).id
+        state.instances[new]?.status.state = .running
+        state.instances[new]?.wasReady = true
+        #expect(Reconciler.settle(&state, nodes: node, now: .epoch).isEmpty)
+        return (state, old)
+    }
+
+    @Test func aRolloutEndsWhenTheRouterHasLeftTheOldInstances() throws {
+        var (state, old) = try leaving()
+        #expect(state.app?.rollout.phase == .progressing)
+        #expect(state.app?.rollout.message == "waiting for web.1 of v1 to leave the router")
+        #expect(state.instances[old]?.retired == true)
+        state.instances[old]?.status.state = .stopping
+        #expect(Reconciler.settle(&state, nodes: node, now: .epoch).map(\.kind) == [.deployed])
+        #expect(state.app?.rollout.phase == .succeeded)
+        #expect(state.app?.rollout.message == nil)
+    }
+
+    @Test(arguments: [true, false])
+    func aRolloutThatServesWaitsForNoDeadNodeAndNotForEver(isLate: Bool) throws {
+        var (state, _) = try leaving()
+        let events = Reconciler.settle(
+            &state, nodes: [.init(name: "n1", connected: isLate)], deadlinePassed: isLate, now: .epoch)
+        #expect(events.map(\.kind) == [.deployed])
+        #expect(state.app?.rollout.phase == .succeeded)
+    }
+
+    @Test func whatEndsOrStopsAfterItServedDoesNotTakeTheRolloutBack() throws {
+        let (state, _) = try leaving()
+        var crashed = state
+        let new = try #require(state.targetInstances.first).id
+        crashed.instances[new]?.status.state = .failed
+        #expect(Reconciler.settle(&crashed, nodes: node, now: .epoch).isEmpty)
+        #expect(crashed.releases[2]?.status == .live)
+        #expect(crashed.assigned.map(\.id) == [new])
+        var stopped = state
+        _ = stopped.stop(now: .epoch)
+        #expect(Reconciler.settle(&stopped, nodes: node, now: .epoch).map(\.kind) == [.deployed])
+        #expect(stopped.app?.rollout.phase == .succeeded)
+        #expect(stopped.app?.serving?.release == 2)
+    }
+
     @Test func aFailedDeployKeepsTheOldReleaseServing() throws {
         var state = try running()
         let old = state.assigned.map(\.id)

@@ -35,6 +35,10 @@ extension AppState {
         case .forget(let id): instances[id] = nil
         case .setDesired(let id, let desired): instances[id]?.desired = desired
         case .wait(let message): app?.rollout.message = message
+        case .promote:
+            makeTargetLive(now: now)
+            let rollout = app?.rollout.id
+            app?.promotedRollout = rollout
         case .succeed: return succeed(now: now)
         case .fail(let reason): return fail(reason: reason, now: now)
         case .adopt:
@@ -47,7 +51,6 @@ extension AppState {
     private mutating func succeed(now: Timestamp) -> Event? {
         app?.rollout.phase = .succeeded
         app?.rollout.message = nil
-        makeTargetLive(now: now)
         guard let app else { return nil }
         let instances = app.target.instances == 1 ? "1 instance" : "\(app.target.instances) instances"
         let what = "\(app.rollout.release) runs with \(instances)"

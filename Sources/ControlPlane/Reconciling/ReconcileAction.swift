@@ -12,7 +12,9 @@ enum ReconcileAction: Hashable, Sendable {
     case forget(instanceID: String)
     /// Change what an instance should be doing.
     case setDesired(instanceID: String, DesiredState)
-    /// Every instance of the target generation is ready: it serves now.
+    /// Every instance of the target generation is ready: it serves now, and what served before leaves.
+    case promote
+    /// What served before has left the router: the rollout is over.
     case succeed
     /// The rollout has failed; what served before goes on.
     case fail(reason: String)

@@ -8,7 +8,8 @@ internal import PaaSModel
 /// nothing. Applying the actions and asking again ends with no action (see ``settle(_:nodes:deadlinePassed:now:)``).
 ///
 /// A rollout is start-first: a new generation of instances is created beside the old one, which is retired only when
-/// every new instance is ready. When one of them fails, ends before it was ready, or the deadline passes, the new
+/// every new instance is ready; it has succeeded when the router sends nothing more to the old ones. When one of the new
+/// instances fails, ends before it was ready, or the deadline passes, the new
 /// generation is retired and the old one stays; where nothing served before, the new one stays and is retried by
 /// its agent.
 enum Reconciler {
@@ -34,23 +35,27 @@ enum Reconciler {
         case .running:
             let obsolete = assigned.filter { isObsolete($0, app) }
             actions += obsolete.map { .retire(instanceID: $0.id) }
-            actions += running(app, assigned.filter { !isObsolete($0, app) }, nodes, deadlinePassed)
+            let waiting = deadlinePassed ? nil : leaving(state, app, nodes).map(waitingToLeave)
+            actions += running(app, assigned.filter { !isObsolete($0, app) }, nodes, deadlinePassed, waiting)
         }
         return actions
     }
 
     private static func stopping(_ app: AppRecord, _ assigned: [InstanceRecord]) -> [ReconcileAction] {
-        guard app.rollout.phase != .progressing else {
+        guard app.rollout.phase != .progressing || app.hasPromotedTarget else {
             return [.fail(reason: "the app was stopped before \(app.rollout.release) was ready")]
         }
+        // What serves has nothing to wait for any more.
+        let ending: [ReconcileAction] = app.rollout.phase == .progressing ? [.succeed] : []
         var slots: Set<Int> = []
-        return assigned.compactMap { instance in
-            let isKept = instance.generation == app.target.number && instance.slot <= app.target.instances
-            if !isKept || !slots.insert(instance.slot).inserted {
-                return .retire(instanceID: instance.id)
+        return ending
+            + assigned.compactMap { instance in
+                let isKept = instance.generation == app.target.number && instance.slot <= app.target.instances
+                if !isKept || !slots.insert(instance.slot).inserted {
+                    return .retire(instanceID: instance.id)
+                }
+                return instance.desired == .stopped ? nil : .setDesired(instanceID: instance.id, .stopped)
             }
-            return instance.desired == .stopped ? nil : .setDesired(instanceID: instance.id, .stopped)
-        }
     }
 
     /// Neither of the target generation nor of the one that goes on serving until the target is ready.
@@ -60,8 +65,22 @@ enum Reconciler {
         return !servesMeanwhile || instance.desired == .stopped
     }
 
+    /// The first instance that is on its way out and may still get requests, as far as is known.
+    private static func leaving(_ state: AppState, _ app: AppRecord, _ nodes: [NodeSummary]) -> InstanceRecord? {
+        state.instances.values.filter { instance in
+            instance.status.state == .running && (instance.retired || isObsolete(instance, app))
+                && nodes.contains { $0.name == instance.node && $0.connected }
+        }.min { ($0.slot, $0.id) < ($1.slot, $1.id) }
+    }
+
+    private static func waitingToLeave(_ instance: InstanceRecord) -> String {
+        "waiting for \(instance.name) of \(ReleaseRecord.name(instance.release)) to leave the router"
+    }
+
+    /// - Parameter leaving: what a target that serves waits for; nil for nothing.
     private static func running(
-        _ app: AppRecord, _ assigned: [InstanceRecord], _ nodes: [NodeSummary], _ deadlinePassed: Bool
+        _ app: AppRecord, _ assigned: [InstanceRecord], _ nodes: [NodeSummary], _ deadlinePassed: Bool,
+        _ leaving: String?
     ) -> [ReconcileAction] {
         var actions: [ReconcileAction] = []
         var slots: [Int: InstanceRecord] = [:]
@@ -83,8 +102,12 @@ enum Reconciler {
             let serves = app.serving?.number == app.target.number
             return ready && !serves && !instances.isEmpty ? actions + [.adopt] : actions
         }
+        if app.hasPromotedTarget {
+            guard let leaving else { return actions + [.succeed] }
+            return leaving == app.rollout.message ? actions : actions + [.wait(message: leaving)]
+        }
         if let reason = instances.lazy.compactMap(failure).first { return actions + [.fail(reason: reason)] }
-        if ready { return actions + [.succeed] }
+        if ready { return actions + [.promote] }
         let waiting = waitingFor(instances, missing: missing, nodes)
         if deadlinePassed {
             let limit = Defaults.deployTimeout.shortText

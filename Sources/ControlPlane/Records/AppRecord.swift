@@ -26,6 +26,8 @@ struct AppRecord: Codable, Hashable, Sendable {
     var latestRelease: Int
     /// The last change and where it stands.
     var rollout: Rollout
+    /// The last rollout whose instances were all ready; it is over when what served before has left the router.
+    var promotedRollout: Int?
     /// The node that all instances are put on, because `/data` lies there; nil until the first one was.
     var node: String?
     /// How the last run of any instance ended; it outlives the instances.
@@ -33,6 +35,9 @@ struct AppRecord: Codable, Hashable, Sendable {
     var createdAt: Timestamp
     /// When the desired state last changed.
     var updatedAt: Timestamp
+
+    /// The target of the present rollout serves.
+    var hasPromotedTarget: Bool { promotedRollout == rollout.id }
 }
 
 /// A release as it is stored. Immutable but for `status`, `reason` and `liveAt`.
