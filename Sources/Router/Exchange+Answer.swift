@@ -35,7 +35,6 @@ extension Exchange: UpstreamSide {
     }
 
     func upstreamGone(_ error: (any Error)?) {
-        upstream = nil
         answerEndedEarly("the connection broke")
     }
 

@@ -242,6 +242,25 @@ struct FailureTests {
         }
     }
 
+    /// An app that closes a kept connection while a request lies in it unread resets it.
+    @Test func keptConnectionThatWasResetIsRetriedOnce() async throws {
+        let backend = try await Backend { wire, number in
+            _ = try await wire.receive(until: "\r\n\r\n")
+            try await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\(number)")
+            _ = try await wire.receive(until: "\r\n\r\n")
+            try await wire.reset()
+        }
+        try await withRouter(["web": backend]) { router in
+            let wire = try await router.connect()
+            for expected in ["1", "2", "3"] {
+                try await wire.send("GET /apps/web/ HTTP/1.1\r\nHost: a\r\n\r\n")
+                let answer = try await wire.receiveMessage()
+                #expect(answer.status == 200 && answer.body == expected)
+            }
+            await wire.close()
+        }
+    }
+
     @Test func postIsNeverSentTwice() async throws {
         let backend = try await Backend { wire, number in
             _ = try await wire.receive(until: "\r\n\r\n")

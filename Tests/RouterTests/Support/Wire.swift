@@ -3,6 +3,8 @@
 import NIOCore
 import NIOPosix
 
+@testable import Router
+
 /// A TCP connection of a test: bytes out, bytes in, nothing interpreted.
 final class Wire: Sendable {
     /// The stream ended before what was waited for had come.
@@ -93,6 +95,14 @@ final class Wire: Sendable {
     func closeOutput() async throws { try await channel.close(mode: .output) }
 
     func close() async { try? await channel.close() }
+
+    /// Closes by a reset (RST).
+    func reset() async throws {
+        try await channel.eventLoop.submit { [channel] in
+            (channel as? any SocketOptionProvider)?.resetOnClose()
+            channel.close(promise: nil)
+        }.get()
+    }
 
     private func receive(_ length: @escaping @Sendable (ByteBuffer) -> Int?) async throws -> String {
         try await submit { $0.receive(length) }
