@@ -15,17 +15,23 @@ internal import PaaSModel
 /// - `empty/` — `/app` of an app without a bundle
 /// - `uids.json` — uid of each app; `outbox/` — reports that are not acknowledged; `logs/` — see AppLogs
 ///
-/// Everything is 0700 and root's; only FIFOs, `data` and unpacked bundles belong to the app's uid.
+/// Everything is 0700 and root's; only FIFOs, `data` and unpacked bundles belong to the app's uid. Where apps may run without
+/// a view of their own (`--sandbox off`), anybody may pass through the root and `apps`, and an app's group through
+/// `apps/<app>`: the app finds its own directories by the host's paths.
 struct StateDirectory: Sendable {
     let root: String
 
     /// Creates the directories that do not exist yet.
     ///
+    /// - Parameter isOpenToApps: apps may run without a view of their own.
     /// - Throws: `SystemError`.
-    init(root: String) throws(SystemError) {
+    init(root: String, isOpenToApps: Bool = false) throws(SystemError) {
         self.root = root
         for path in [root, instances, runs, apps, empty, outbox, logs] { try Self.makeDirectory(path) }
-        guard chmod(empty, 0o755) == 0 else { throw SystemError(operation: "chmod", path: empty, errno: errno) }
+        let passage: mode_t = isOpenToApps ? 0o711 : 0o700
+        for (path, mode) in [(root, passage), (apps, passage), (empty, 0o755)] {
+            guard chmod(path, mode) == 0 else { throw SystemError(operation: "chmod", path: path, errno: errno) }
+        }
     }
 
     var instances: String { root + "/instances" }
@@ -46,9 +52,10 @@ struct StateDirectory: Sendable {
     func egressMessages(ofRun runID: String) -> String { run(runID) + "/egress" }
     /// See paas_init_protocol.h; whoever connects is given the run's directory.
     func connector(ofRun runID: String) -> String { run(runID) + "/connector" }
-    func data(ofApp appID: String) -> String { apps + "/" + appID + "/data" }
+    func app(_ appID: String) -> String { apps + "/" + appID }
+    func data(ofApp appID: String) -> String { app(appID) + "/data" }
 
-    func bundles(ofApp appID: String) -> String { apps + "/" + appID + "/bundles" }
+    func bundles(ofApp appID: String) -> String { app(appID) + "/bundles" }
     func bundle(_ sha256: String, ofApp appID: String) -> String { bundles(ofApp: appID) + "/" + sha256 }
 
     // MARK: Records
@@ -112,8 +119,22 @@ struct StateDirectory: Sendable {
         throw SystemError(operation: "mkdir", path: path, errno: errno)
     }
 
+    /// Creates the app's directory and that of its bundles if they are not there; the app's group may pass through.
+    func prepareBundles(ofApp appID: String, userID: UInt32) throws(SystemError) {
+        for path in [app(appID), bundles(ofApp: appID)] {
+            try Self.makeDirectory(path)
+            var status = stat()
+            guard lstat(path, &status) == 0 else { throw SystemError(operation: "stat", path: path, errno: errno) }
+            if status.st_gid == userID, status.st_mode & 0o777 == 0o710 { continue }
+            guard lchown(path, geteuid(), userID) == 0, chmod(path, 0o710) == 0 else {
+                throw SystemError(operation: "chown", path: path, errno: errno)
+            }
+        }
+    }
+
     /// Creates the app's `/data` if it is not there, owned by the app's uid.
     func prepareData(ofApp appID: String, userID: UInt32) throws(SystemError) {
+        try prepareBundles(ofApp: appID, userID: userID)
         let path = data(ofApp: appID)
         try Self.makeDirectory(path)
         guard lchown(path, userID, userID) == 0 else {
@@ -146,7 +167,7 @@ struct StateDirectory: Sendable {
 
     /// Removes an app's `/data` and bundles.
     func removeApp(_ appID: String) throws {
-        let path = apps + "/" + appID
+        let path = app(appID)
         if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
     }
 }

@@ -37,7 +37,7 @@ extension Supervisor {
     func unpack(_ bundle: String, into path: String, ofApp appID: String) async throws {
         if let running = unpacking[path] { return try await running.value }
         let userID = try users.userID(ofApp: appID)
-        try StateDirectory.makeDirectory(directory.bundles(ofApp: appID))
+        try directory.prepareBundles(ofApp: appID, userID: userID)
         let bundles = dependencies.bundles
         let task = Task { try await bundles.unpack(bundle: bundle, into: path, userID: userID) }
         unpacking[path] = task

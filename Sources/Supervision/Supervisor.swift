@@ -95,7 +95,8 @@ public actor Supervisor {
         self.configuration = configuration
         self.dependencies = dependencies
         self.loop = loop
-        directory = try StateDirectory(root: configuration.stateDirectory)
+        directory = try StateDirectory(
+            root: configuration.stateDirectory, isOpenToApps: configuration.allowsSandboxOff)
         captureTools = try RunCapture.Tools()
         clock = try ClockWatch()
         ports = PortAllocator(range: configuration.portRange)

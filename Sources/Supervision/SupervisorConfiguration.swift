@@ -11,6 +11,8 @@ public struct SupervisorConfiguration: Sendable {
     public var initPath: String
     /// Ports for apps.
     public var portRange: ClosedRange<UInt16>
+    /// Apps may run with `--sandbox off`, and then must find their directories by the host's paths.
+    public var allowsSandboxOff = false
     /// What differs from the contract's defaults for every app that does not say otherwise.
     public var defaults = LifecycleRules()
 

@@ -89,6 +89,7 @@ final class NodeRuntime {
         var configuration = SupervisorConfiguration(
             stateDirectory: settings.home.agent, initPath: settings.initPath, portRange: settings.portRange)
         configuration.defaults = settings.lifecycle
+        configuration.allowsSandboxOff = settings.allowSandboxOff
         let supervisor = try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(

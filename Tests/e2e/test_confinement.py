@@ -5,6 +5,7 @@ import os
 from urllib.parse import quote
 
 from harness.case import SharedPlatformCase
+from harness.platform import Platform
 
 
 class ConfinementTests(SharedPlatformCase):
@@ -61,3 +62,47 @@ class ConfinementTests(SharedPlatformCase):
                      f"/proc/{self.platform.agent.pid}/environ"):
             with self.subTest(path=path):
                 self.assertIn(self.attempt(path), ("FileNotFoundError", "PermissionError", "NotADirectoryError"))
+
+
+class OpenPlatform(Platform):
+    """One whose operator allows `--sandbox off`, in a home that other users may pass through."""
+
+    def start(self):
+        self.home.chmod(0o755)
+        return super().start()
+
+    def start_agent(self, wait=True, arguments=()):
+        super().start_agent(wait, ["--allow-sandbox-off", "true", *arguments])
+
+
+class SandboxOffTests(SharedPlatformCase):
+    make_platform = OpenPlatform
+
+    def attempt(self, app, path, write=None):
+        query = f"/try?path={quote(str(path))}" + (f"&write={quote(write)}" if write else "")
+        return self.platform.get(app, query).json["result"]
+
+    def test_app_runs_in_the_hosts_view_as_its_own_user_and_reaches_no_other_app(self):
+        seen = {}
+        for app in ("open", "other"):
+            self.platform.deploy_probe(app, "--sandbox", "off")
+            seen[app] = self.platform.get(app).json
+            self.assertNotEqual(seen[app]["uid"], 0)
+            self.assertEqual(int(seen[app]["status"]["CapEff"], 16), 0)
+            self.assertTrue(seen[app]["cwd"].startswith(f"{self.platform.home}/agent/apps/"), seen[app]["cwd"])
+            # It finds itself by whole paths, too, and has a home that it can write.
+            self.assertIn("SPDX", self.attempt(app, f"{seen[app]['cwd']}/server.py"))
+            self.assertEqual(self.attempt(app, f"{seen[app]['env']['HOME']}/new", "x"), "written")
+        self.assertNotEqual(seen["open"]["uid"], seen["other"]["uid"])
+        agent = self.platform.home / "agent"
+        for path in (f"{seen['other']['cwd']}/server.py", f"{seen['other']['env']['HOME']}/new", agent,
+                     agent / "apps", agent / "logs", agent / "runs", agent / "uids.json",
+                     self.platform.home / "paasd/paas.db"):
+            with self.subTest(path=path):
+                self.assertEqual(self.attempt("open", path), "PermissionError")
+
+    def test_command_without_a_bundle_runs_too(self):
+        self.platform.paas(
+            "deploy", "--name", "bare", "--sandbox", "off", "pwd; exec python3 -m http.server $PORT")
+        out = self.platform.paas("logs", "bare").out
+        self.assertIn(f"{self.platform.home}/agent/empty", out)
