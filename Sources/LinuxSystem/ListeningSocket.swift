@@ -25,8 +25,8 @@ public enum ListeningSocket {
     /// The sockets that a service manager, or an earlier process of ours, has opened for this one (sd_listen_fds(3)):
     /// `LISTEN_FDS` from descriptor 3 on, when `LISTEN_PID` is this process. By name, from `LISTEN_FDNAMES`.
     ///
-    /// Takes the variables away, so that no child believes them to be its own. Call it once, before anything else opens
-    /// descriptors.
+    /// Takes the variables away, so that no child believes them to be its own. Call it once, in the process that serves
+    /// the sockets.
     public static func inherited() -> [String: Shared<OwnedDescriptor>] {
         defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) } }
         guard let pid = variable("LISTEN_PID").flatMap({ Int32($0) }), pid == getpid(),

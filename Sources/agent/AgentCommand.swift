@@ -36,12 +36,12 @@ struct RunCommand: AsyncParsableCommand {
     var replace = false
 
     func run() async throws {
-        // Before anything opens a descriptor: they begin at a fixed number.
-        let inherited = HandedSockets(ListeningSocket.inherited())
         let settings = try AgentSettings.resolve(common, options)
         settings.bootstrapLogging()
         try await reportingFailure {
+            // First: what executes this program anew leaves the service manager's sockets to it.
             try settings.enterUserNamespace()
+            let inherited = HandedSockets(ListeningSocket.inherited())
             try await AgentProgram(settings: settings, replaces: replace, inherited: inherited).run()
         }
     }

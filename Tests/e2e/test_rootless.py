@@ -3,12 +3,14 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 from harness import cgroups
 from harness.case import SharedPlatformCase
 from harness.cgroups import in_force
+from harness.http import fetch
 from harness.platform import BINARIES, Platform, unavailable
 from harness.waiting import SLOWNESS
 
@@ -125,6 +127,23 @@ class RootlessTests(SharedPlatformCase):
         self.assertEqual(self.platform.paas("exec", "kept", "id", "-u").out.strip().isdigit(), True)
         self.platform.paas("stop", "kept")
         self.assertFalse(os.path.exists(f"/proc/{app['pid']}"))
+
+    def test_socket_of_the_service_manager_reaches_the_agent_inside_the_namespace(self):
+        app = self.platform.deploy_probe("served")
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        self.platform.agent.stop()
+        self.platform.hand_to_agent(server)
+        try:
+            self.platform.start_agent()
+            port = server.getsockname()[1]
+            (node,) = self.platform.api.get("/nodes")
+            self.assertEqual(node["routerAddress"], f"127.0.0.1:{port}")
+            self.assertEqual(fetch(port, "/apps/served/").json["uid"], next(iter(self.users(app["pid"]))) - FIRST_ID + 1)
+        finally:
+            self.platform.agent.stop()
+            self.platform.agent_wrapper, self.platform.agent_descriptors = self.platform.wrapper, ()
+            self.platform.start_agent()
 
     def test_user_without_subordinate_ids_is_told_how_to_get_them(self):
         subuid = self.platform.home / "etc/subuid"

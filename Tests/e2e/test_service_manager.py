@@ -8,9 +8,6 @@ from harness.case import OwnPlatformCase
 from harness.http import fetch
 from harness.waiting import SLOWNESS
 
-# sd_listen_fds(3): the socket is descriptor 3, and the process that executes the agent is the one it is for.
-WITH_SOCKET = 'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=router; exec 3<&"$0"; exec "$@"'
-
 
 class ServiceManagerTests(OwnPlatformCase):
     def listen_for_notifications(self):
@@ -47,8 +44,7 @@ class ServiceManagerTests(OwnPlatformCase):
         server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(server.close)
         port = server.getsockname()[1]
-        self.platform.agent_descriptors = (server.fileno(),)
-        self.platform.agent_wrapper = ["/bin/bash", "-c", WITH_SOCKET, str(server.fileno())]
+        self.platform.hand_to_agent(server)
         self.platform.start_agent()
         # Its address counts, whatever --router says.
         (node,) = self.platform.api.get("/nodes")

@@ -21,6 +21,10 @@ EXAMPLES = CHECKOUT / "deploy/examples"
 TEST_APPS = Path(__file__).resolve().parents[1] / "apps"
 
 
+# sd_listen_fds(3): the socket is descriptor 3, and the process that executes the agent is the one it is for.
+WITH_SOCKET = 'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=router; exec 3<&"$0"; exec "$@"'
+
+
 def unavailable():
     """Why no platform can run on this machine, or None."""
     if os.geteuid() != 0:
@@ -110,6 +114,11 @@ class Platform:
         self.agent = Daemon("agent", arguments, self.home / "agent.log", self.environment, self.agent_descriptors)
         if wait:
             self.agent.wait_until_ready(lambda: any(node["connected"] for node in self.api.get("/nodes")))
+
+    def hand_to_agent(self, server):
+        """The agent's next starts get this socket as from a service manager."""
+        self.agent_descriptors = (server.fileno(),)
+        self.agent_wrapper = ["/bin/bash", "-c", WITH_SOCKET, str(server.fileno()), *self.agent_wrapper]
 
     def stop_apps(self):
         """`agent stop-apps`; returns what it said when it failed."""
