@@ -219,6 +219,8 @@ class RunTests(SessionCase, SharedPlatformCase):
     def test_ctrl_c_in_the_middle_leaves_nothing_behind(self):
         process, lines = self.start("run", "job", "sh", "-c", "echo ready; sleep 1006")
         lines.until(lambda line: line == b"ready\n", 20, "the command")
+        # A dash that has not yet forked loses an interrupt: it only marks it, and then waits for its child.
+        self.wait_until_there(runs("1006"), "child of the command")
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(timeout=20 * SLOWNESS), 130)
         self.assertFalse([pid for pid in self.platform.cgroup.processes() if runs("1006")(pid)])
