@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import PaaSModel
 import Testing
 
@@ -29,6 +30,35 @@ struct SmallPartsTests {
         index.add("/apps/:name", "DELETE")
         #expect(index.methods(for: "/apps/x") == ["DELETE", "GET", "HEAD"])
         #expect(index.methods(for: "/apps/x/y").isEmpty)
+    }
+
+    @Test func aViewIsKeptWhileItsBasisStaysAndForgottenWithItsApp() throws {
+        let cache = AppDocumentCache()
+        let app = App(
+            id: "a-1", name: try AppName(validating: "web"), command: .shell("x"), status: .running, instances: 1,
+            release: "v1", createdAt: .epoch, updatedAt: .epoch)
+        var made = 0
+        func status(_ revisions: [Int64], _ connected: [String], _ status: AppStatus) throws -> AppStatus? {
+            let basis = AppDocument.Basis(revisions: revisions, nodes: .init(revisions: [1], connected: connected))
+            let document = try cache.document(ofApp: "a-1", basis: basis) {
+                made += 1
+                var app = app
+                app.status = status
+                return app
+            }
+            let json = try #require(document.map { String(buffer: $0.json) })
+            #expect(json.contains("\"status\":\"\(document?.app.status.rawValue ?? "")\""))
+            return document?.app.status
+        }
+        #expect(try status([5, 4], ["n1"], .running) == .running)
+        #expect(try status([5, 4], ["n1"], .failed) == .running)
+        #expect(try status([5, 6], ["n1"], .pending) == .pending)
+        #expect(try status([5, 6], [], .failed) == .failed)
+        #expect(made == 3)
+        cache.forget(allBut: ["a-1"])
+        #expect(try status([5, 6], [], .running) == .failed)
+        cache.forget(allBut: [])
+        #expect(try status([5, 6], [], .running) == .running)
     }
 
     @Test func releaseNamesAreReadStrictly() {

@@ -48,15 +48,23 @@ struct AppRoutes: Sendable {
             }
         }
         if case .deploy(let own)? = context.principal?.scope {
-            let apps = try await service.apps().filter { $0.name == own && $0.name.rawValue > after ?? "" }
-            return try .json(Array(apps.prefix(limit ?? 1)))
+            let found = try await service.documents().filter {
+                $0.app.name == own && $0.app.name.rawValue > after ?? ""
+            }
+            return .json(list: found.prefix(limit ?? 1).map(\.json))
         }
         guard let limit else {
-            return try .json(try await service.apps().filter { $0.name.rawValue > after ?? "" })
+            let found = try await service.documents().filter { $0.app.name.rawValue > after ?? "" }
+            return .json(list: found.map(\.json))
         }
         // One more than asked for tells whether there is a next page.
-        let found = try await service.apps(after: after, limit: limit + 1)
-        return try .page(found, limit: limit, request) { $0.name.rawValue }
+        let found = try await service.documents(after: after, limit: limit + 1)
+        var headers: HTTPFields = [:]
+        if found.count > limit {
+            let cursor = found[limit - 1].app.name.rawValue
+            headers.addLink(to: request.uri.path, ["limit": "\(limit)", "after": cursor], "next")
+        }
+        return .json(list: found.prefix(limit).map(\.json), headers: headers)
     }
 
     @Sendable private func create(_ request: Request, _ context: APIContext) async throws -> Response {

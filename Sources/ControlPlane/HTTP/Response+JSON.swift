@@ -20,7 +20,26 @@ extension Response {
         _ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:],
         contentType: String = "application/json"
     ) throws -> Response {
-        var body = try APIEncoding.encode(value)
+        json(body: try APIEncoding.encode(value), status: status, headers: headers, contentType: contentType)
+    }
+
+    /// A JSON array of elements that are JSON already.
+    static func json(list elements: [ByteBuffer], headers: HTTPFields = [:]) -> Response {
+        var body = ByteBuffer()
+        body.reserveCapacity(elements.reduce(3) { $0 + $1.readableBytes + 1 })
+        body.writeString("[")
+        for (index, element) in elements.enumerated() {
+            if index > 0 { body.writeString(",") }
+            body.writeImmutableBuffer(element)
+        }
+        body.writeString("]")
+        return json(body: body, status: .ok, headers: headers, contentType: "application/json")
+    }
+
+    private static func json(
+        body: ByteBuffer, status: HTTPResponse.Status, headers: HTTPFields, contentType: String
+    ) -> Response {
+        var body = body
         body.writeString("\n")
         var headers = headers
         headers[.contentType] = contentType

@@ -23,17 +23,21 @@ extension ControlPlaneService {
     }
 
     /// All apps in the order of their names.
-    func apps() async throws -> [App] {
-        try views(
-            try await store.read(
-                [StoreKey.apps, StoreKey.allReleases, StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) }
-            ).ranges)
+    func apps() async throws -> [App] { try await documents().map(\.app) }
+
+    /// All apps in the order of their names, with their JSON.
+    func documents() async throws -> [AppDocument] {
+        let entries = try await store.read(
+            [StoreKey.apps, StoreKey.allReleases, StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) }
+        ).ranges
+        documentCache.forget(allBut: Set(entries[0].map(Self.id(of:))))
+        return try documents(entries)
     }
 
     /// Some apps in the order of their names.
     ///
     /// - Parameter after: only those behind this name.
-    func apps(after: String?, limit: Int) async throws -> [App] {
+    func documents(after: String?, limit: Int) async throws -> [AppDocument] {
         let names = try await store.read(
             [KeyRange(prefix: StoreKey.names, after: after.map(StoreKey.name), limit: limit)])
         let ids = try names.ranges[0].map { try RecordCoding.decode(String.self, $0) }
@@ -43,25 +47,34 @@ extension ControlPlaneService {
             } + [KeyRange(prefix: StoreKey.nodes)]
         ).ranges
         func joined(_ offset: Int) -> [KeyValue] { ids.indices.flatMap { found[$0 * 3 + offset] } }
-        return try views([joined(0), joined(1), joined(2), found.last ?? []])
+        return try documents([joined(0), joined(1), joined(2), found.last ?? []])
     }
 
     /// Apps as the API shows them, given the entries of apps, releases, instances and nodes.
-    private func views(_ entries: [[KeyValue]]) throws -> [App] {
+    private func documents(_ entries: [[KeyValue]]) throws -> [AppDocument] {
         let nodes = try nodes(entries[3])
-        let releases = Dictionary(entries[1].map { ($0.key, $0) }) { first, _ in first }
+        let nodeState = AppDocument.NodeState(
+            revisions: entries[3].map(\.modRevision), connected: nodes.values.filter(\.connected).map(\.name).sorted())
+        let releases = Dictionary(grouping: entries[1]) { Self.owner(of: $0.key) }
         let instances = Dictionary(grouping: entries[2]) { Self.owner(of: $0.key) }
         return try entries[0].compactMap { entry in
-            let id = String(entry.key.dropFirst(StoreKey.apps.count))
-            var state = try AppState(app: entry, releases: [], instances: instances[id] ?? [])
-            // A view needs one release, and an app may have a hundred.
-            let current = state.app.map { $0.serving?.release ?? $0.target.release }
-            if let current, let release = releases[StoreKey.release(id, current)] {
-                state.releases[current] = try RecordCoding.decode(ReleaseRecord.self, release)
+            let id = Self.id(of: entry)
+            let own = (releases: releases[id] ?? [], instances: instances[id] ?? [])
+            let basis = AppDocument.Basis(
+                revisions: ([entry] + own.releases + own.instances).map(\.modRevision), nodes: nodeState)
+            return try documentCache.document(ofApp: id, basis: basis) {
+                var state = try AppState(app: entry, releases: [], instances: own.instances)
+                // A view needs one release, and an app may have a hundred.
+                let current = state.app.map { $0.serving?.release ?? $0.target.release }
+                if let current, let release = own.releases.first(where: { $0.key == StoreKey.release(id, current) }) {
+                    state.releases[current] = try RecordCoding.decode(ReleaseRecord.self, release)
+                }
+                return AppStatusDerivation.view(of: state, nodes: nodes)
             }
-            return AppStatusDerivation.view(of: state, nodes: nodes)
-        }.sorted { $0.name < $1.name }
+        }.sorted { $0.app.name < $1.app.name }
     }
+
+    private static func id(of entry: KeyValue) -> String { String(entry.key.dropFirst(StoreKey.apps.count)) }
 
     /// `/releases/a-1/0000000001` → `a-1`.
     private static func owner(of key: String) -> String {

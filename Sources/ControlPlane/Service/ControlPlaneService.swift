@@ -12,6 +12,7 @@ public final class ControlPlaneService: Sendable {
     let bundles: BundleStore
     let presence = NodePresence()
     let timers: RolloutTimers
+    let documentCache = AppDocumentCache()
     private let gate = CommandGate()
     private let lastEventID = Mutex<Int64?>(nil)
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOCore
+internal import PaaSModel
+internal import Synchronization
+
+/// An app as the API shows it.
+struct AppDocument: Sendable {
+    let app: App
+    /// The same as JSON.
+    let json: ByteBuffer
+
+    /// What all views of one moment have in common.
+    struct NodeState: Hashable, Sendable {
+        /// Of the nodes' entries.
+        let revisions: [Int64]
+        let connected: [String]
+    }
+
+    /// What a view was made of: the same basis makes the same view.
+    struct Basis: Hashable, Sendable {
+        /// Of the entries of the app, its releases and its instances, in the order of their keys. None is used twice.
+        let revisions: [Int64]
+        let nodes: NodeState
+    }
+}
+
+/// Keeps views of apps while nothing that they are made of changes: decoding and encoding them is most of what a list
+/// of a thousand apps costs. As large as the list of apps.
+final class AppDocumentCache: Sendable {
+    private let kept = Mutex<[String: (basis: AppDocument.Basis, document: AppDocument)]>([:])
+
+    /// The document of an app, made anew unless it is kept with this basis.
+    ///
+    /// - Parameter make: nil leaves the app out.
+    func document(ofApp id: String, basis: AppDocument.Basis, make: () throws -> App?) throws -> AppDocument? {
+        if let found = kept.withLock({ $0[id] }), found.basis == basis { return found.document }
+        guard let app = try make() else { return nil }
+        let document = AppDocument(app: app, json: try APIEncoding.encode(app))
+        kept.withLock { $0[id] = (basis, document) }
+        return document
+    }
+
+    /// Lets destroyed apps go.
+    func forget(allBut ids: Set<String>) {
+        kept.withLock { kept in
+            guard kept.count > ids.count else { return }
+            kept = kept.filter { ids.contains($0.key) }
+        }
+    }
+}
