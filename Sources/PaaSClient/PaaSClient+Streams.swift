@@ -36,11 +36,14 @@ extension PaaSClient {
     /// - Parameters:
     ///   - app: name or id; nil is every instance.
     ///   - history: with the values of the last minutes that somebody watched.
+    ///   - sinceStart: averages since each run's start, which take no moment to measure.
     ///   - timeout: how long to wait for the answer.
     public func stats(
-        app: String? = nil, history: Bool = false, timeout: Duration = .seconds(30)
+        app: String? = nil, history: Bool = false, sinceStart: Bool = false, timeout: Duration = .seconds(30)
     ) async throws -> [StatsSnapshot] {
-        let query = PercentEncoding.query([("history", history ? "true" : nil)])
+        let query = PercentEncoding.query([
+            ("history", history ? "true" : nil), ("since", sinceStart ? "start" : nil),
+        ])
         return try await exchange(Call(target: (app.map(Self.path) ?? "") + "/stats" + query, timeout: timeout))
     }
 

@@ -83,6 +83,14 @@ struct StatsReading: Sendable {
 }
 
 extension StatsReading {
+    /// A moment before every run's start: averages since then are those since the start of each.
+    var beginning: StatsReading {
+        var earlier = self
+        earlier.cpu = nil
+        earlier.runs = []
+        return earlier
+    }
+
     /// What was used between an earlier moment and this one.
     func snapshot(since earlier: StatsReading, node: String) -> StatsSnapshot {
         let seconds = earlier.clock.duration(to: clock).inSeconds

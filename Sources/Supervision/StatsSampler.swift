@@ -113,6 +113,15 @@ public actor StatsSampler {
         return base
     }
 
+    /// What each run has used on average since its start, as ps(1) tells it. Waits for nothing.
+    public func snapshotSinceStart() async -> StatsSnapshot {
+        beginLook()
+        defer { endLook() }
+        let now = await read()
+        if timer == nil { last = now }
+        return now.snapshot(since: now.beginning, node: node)
+    }
+
     // MARK: Following
 
     /// A snapshot at once, and one each `seconds`, until the stream is let go. A consumer that is too slow gets the

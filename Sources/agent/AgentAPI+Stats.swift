@@ -10,6 +10,7 @@ import Supervision
 
 extension AgentAPI {
     /// `/v1/stats` and `/v1/apps/{app}/stats`: one line, or with `follow=true` one each `interval` seconds.
+    /// With `since=start` the line comes at once.
     func serveStats(_ request: Request, appID: String?) async throws -> Response {
         let parameters = request.uri.queryParameters
         guard let seconds = Int(parameters["interval"] ?? "1"), (1...3_600).contains(seconds) else {
@@ -17,7 +18,12 @@ extension AgentAPI {
         }
         let headers: HTTPFields = [.contentType: "application/x-ndjson"]
         guard parameters["follow"] == "true" else {
-            let snapshot = await sampler.snapshot(history: parameters["history"] == "true")
+            let snapshot =
+                if parameters["since"] == "start" {
+                    await sampler.snapshotSinceStart()
+                } else {
+                    await sampler.snapshot(history: parameters["history"] == "true")
+                }
             return Response(
                 status: .ok, headers: headers, body: ResponseBody(byteBuffer: try line(snapshot, appID: appID)))
         }

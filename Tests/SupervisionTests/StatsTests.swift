@@ -57,6 +57,16 @@ struct StatsReadingTests {
         #expect(instance.throttledPercent == 25)
     }
 
+    @Test func sinceTheBeginningEveryRunIsAveragedSinceItsStart() throws {
+        let now = try reading(second: 10, used(cpuMs: 1_000, read: 2_000))
+        let snapshot = now.snapshot(since: now.beginning, node: "n1")
+        let instance = try #require(snapshot.instances.first)
+        #expect(snapshot.intervalSeconds == 0)
+        #expect(instance.cpuPercent == 10)
+        #expect(instance.readBytesPerSecond == 200)
+        #expect(instance.memoryBytes == 50)
+    }
+
     @Test func whatIsNotCountedOrCouldNotBeReadIsUnknown() throws {
         let before = try reading(second: 9, used(cpuMs: 1))
         let instance = try #require(try reading(second: 10, nil).snapshot(since: before, node: "n1").instances.first)

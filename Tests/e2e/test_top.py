@@ -5,6 +5,7 @@ import json
 import os
 import re
 import time
+from datetime import datetime
 from pathlib import Path
 
 from harness import cgroups, tmux
@@ -88,6 +89,8 @@ class StatsTests(SharedPlatformCase):
         answer = self.platform.api.request("GET", "/stats?interval=0")
         self.assertEqual(answer.status, 422)
         self.assertIn("interval", answer.json["detail"])
+        for query in ("since=yesterday", "since=start&follow=true"):
+            self.assertEqual(self.platform.api.request("GET", f"/stats?{query}").status, 422, query)
         self.assertEqual(self.platform.api.request("GET", "/apps/nobody/stats").status, 404)
         self.platform.paas("top", "--interval", "0.5s", expect=64)
         self.platform.paas("top", "-n", "0", expect=64)
@@ -102,6 +105,16 @@ class StatsTests(SharedPlatformCase):
         app = next(app for app in self.platform.paas("status", "--json").json if app["name"] == "watched")
         self.assertGreaterEqual(app["cpuPercent"], 0)
         self.assertIn("memoryBytes", app)
+
+    def test_since_the_start_it_is_the_average_of_each_run(self):
+        (snapshot,) = self.platform.api.get("/apps/watched/stats?since=start")
+        self.assertEqual(snapshot["intervalSeconds"], 0)
+        (instance,) = snapshot["instances"]
+        self.assertGreater(instance["cpuMs"], 0)
+        since = datetime.fromisoformat(snapshot["time"]) - datetime.fromisoformat(instance["startedAt"])
+        average = instance["cpuMs"] / since.total_seconds() / 10
+        # The run's own clock begins a moment before its process.
+        self.assertAlmostEqual(instance["cpuPercent"], average, delta=average / 5)
 
     def test_a_busy_app_is_seen_and_sorted_first(self):
         self.platform.paas("deploy", "exec python3 -c 'while True: pass'", "--name", "busy", "--no-wait")

@@ -29,7 +29,16 @@ struct StatsRoutes: Sendable {
         let follow = asked || format == .events
         let interval = try request.integer("interval", in: 1...3_600) ?? 1
         let history = try request.flag("history")
-        let target = "\(path)?interval=\(interval)&follow=\(follow)&history=\(history)"
+        var target = "\(path)?interval=\(interval)&follow=\(follow)&history=\(history)"
+        if let since = request.query("since") {
+            guard since == "start" else {
+                throw ValidationError(field: "since", message: "'\(since.prefix(40))' is not 'start'")
+            }
+            guard !follow else {
+                throw ValidationError(field: "since", message: "is for one answer, not for a stream; leave follow out")
+            }
+            target += "&since=start"
+        }
         let permit = try limiter.permit()
         let sources = try await open(nodes, target, follow: follow)
         return .stream(request, contentType: format.contentType, follow: follow, permit: permit) { writer in

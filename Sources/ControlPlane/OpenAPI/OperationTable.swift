@@ -102,7 +102,11 @@ enum OperationTable {
         Operation(.get, path, id, "\(summary), one value for each node", .values(Schema.named("Stats")))
             .asking(
                 .query("interval", Schema.integer(1...3_600), "Seconds between two values."),
-                .query("history", Schema.boolean, "With the values of the last minutes that somebody watched.")
+                .query("history", Schema.boolean, "With the values of the last minutes that somebody watched."),
+                .query(
+                    "since", ["type": "string", "enum": ["start"]],
+                    "Averages since each run's start, answered at once; without it over the last moments. Not with follow."
+                )
             ).followed("new values")
     }
 

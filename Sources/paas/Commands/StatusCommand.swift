@@ -11,7 +11,8 @@ struct StatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Show all apps, or one in detail.",
         discussion: """
-            For one app the exit code is 0 when it runs, 3 when it does not, 4 when there is none.
+            For one app the exit code is 0 when it runs, 3 when it does not, 4 when there is none. CPU is the average since \
+            each instance's start; 'paas top' shows what is used now.
 
             EXAMPLES
               paas status

@@ -5,7 +5,7 @@ internal import PaaSModel
 
 /// What all instances of an app use together.
 struct AppUsage: Hashable {
-    /// 0 to 100 × cores; nil when not known.
+    /// 0 to 100 × cores, on average since the start of each instance; nil when not known.
     var cpuPercent: Double?
     /// Nil when the node does not count it.
     var memoryBytes: Int64?
@@ -33,7 +33,7 @@ struct AppUsage: Hashable {
     /// Asks for it. Whoever cannot tell leaves it unknown: `status` shows the rest without it.
     static func of(_ client: PaaSClient, app: String? = nil) async throws -> [String: AppUsage] {
         do {
-            return byApp(try await client.stats(app: app, timeout: patience))
+            return byApp(try await client.stats(app: app, sinceStart: true, timeout: patience))
         } catch is ClientError {
             return [:]
         }
