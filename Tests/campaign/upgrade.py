@@ -2,6 +2,7 @@
 """Campaign `upgrade`: the agent is replaced again and again while wrk asks, a stream of events is read, and a WebSocket is
 talked to."""
 
+import contextlib
 import http.client
 import re
 import shutil
@@ -47,21 +48,17 @@ def run(options, findings):
 def play(stage, findings, options):
     stage.paas("deploy", "--name", "front", "--source", APP_SOURCE)
     before = stage.app("front")
-    load = subprocess.Popen(
-        ["wrk", "-t1", f"-c{options.connections}", "-d1h", f"http://127.0.0.1:{stage.router_port}/apps/front/"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    streams = []
-    try:
+    with load_from(stage, options.connections) as load:
         for number in range(1, options.rounds + 1):
-            # One of each kind is opened before each replacement and used beyond it.
-            streams = [Events(stage.router_port), WebSocket(stage.router_port)]
-            for stream in streams:
-                stream.wait_for(5)
-            old = replace(stage, options.how)
-            for stream in streams:
-                stream.wait_for(stream.last + 20)
-            for stream in streams:
-                stream.close()
+            with contextlib.ExitStack() as ending:
+                # One of each kind is opened before each replacement and used beyond it.
+                streams = [Events(stage.router_port), WebSocket(stage.router_port)]
+                for stream in streams:
+                    ending.callback(stream.close)
+                    stream.wait_for(5)
+                old = replace(stage, options.how)
+                for stream in streams:
+                    stream.wait_for(stream.last + 20)
             wait_for_end(old, findings)
             for stream in streams:
                 if stream.problem:
@@ -69,15 +66,30 @@ def play(stage, findings, options):
                 findings.count("streams held open")
             findings.count("replacements")
             findings.progress(number, options.rounds)
-    finally:
-        for stream in streams:
-            stream.close()
-        load.send_signal(signal.SIGINT)
-        said, _ = load.communicate(timeout=30 * SLOWNESS)
-    judge_load(said, findings)
+    judge_load(load.said, findings)
     after = stage.app("front")
     if (after["pid"], after["restarts"]) != (before["pid"], 0):
         findings.violated(TOUCHED, f"pid {before['pid']} became {after['pid']}, {after['restarts']} restarts")
+
+
+class Load:
+    """What wrk said."""
+
+    said = ""
+
+
+@contextlib.contextmanager
+def load_from(stage, connections):
+    """Lets wrk ask for the app `front` inside `with`."""
+    load = Load()
+    wrk = subprocess.Popen(
+        ["wrk", "-t1", f"-c{connections}", "-d1h", f"http://127.0.0.1:{stage.router_port}/apps/front/"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield load
+    finally:
+        wrk.send_signal(signal.SIGINT)
+        load.said, _ = wrk.communicate(timeout=30 * SLOWNESS)
 
 
 def replace(stage, how):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app of campaign `upgrade`: short answers on connections that stay open, numbered events that never end, and a
+"""The app of the campaigns `upgrade` and `rollouts`: short answers on connections that stay open, numbered events that never end, and a
 WebSocket (RFC 6455) that sends back what it gets."""
 
 import base64
@@ -11,6 +11,10 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+# What tells this process from every other.
+BORN = time.time_ns()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -19,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.stream()
         if self.path == "/socket":
             return self.web_socket()
-        body = b"%d\n" % os.getpid()
+        body = b"%d\n" % BORN
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Campaign `rollouts`: deploy, rollback, restart, scale and a changed environment, one after another, while wrk asks, a stream
+of events is read, and a WebSocket is talked to."""
+
+import contextlib
+import random
+
+from agent_kills import TEAR_DOWN
+from stage import DIED, Stage
+from upgrade import APP_SOURCE, BROKEN, FAILED, Events, WebSocket, judge_load, load_from
+from upgrade import unavailable  # noqa: F401  The runner asks each campaign for it.
+
+STALE = "answers of what was replaced"
+WRONG = "apps that are not as they were asked to be"
+APP = "front"
+
+# How often of 12.
+KINDS = {"deploy": 4, "env": 2, "restart": 2, "rollback": 2, "scale": 2}
+
+
+def add_options(parser):
+    parser.add_argument("--rounds", type=int, default=5, help="changes (5)")
+    parser.add_argument("--connections", type=int, default=16, help="of wrk (16)")
+    parser.add_argument("--drain", default="10s", metavar="TIME",
+                        help="for streams of what is replaced (10s); with 0s they are cut, which is a violation")
+
+
+def run(options, findings):
+    findings.expects(FAILED, BROKEN, STALE, WRONG, DIED, TEAR_DOWN)
+    stage = Stage(options.evidence)
+    try:
+        stage.start()
+        stage.paas("deploy", "--name", APP, "--source", APP_SOURCE, "-e", "VERSION=0", "--drain", options.drain)
+        with load_from(stage, options.connections) as load:
+            play(stage, findings, options, random.Random(options.seed))
+        judge_load(load.said, findings)
+    finally:
+        for problem in stage.tear_down():
+            findings.violated(TEAR_DOWN, problem)
+
+
+def play(stage, findings, options, chance):
+    instances = 1
+    for number in range(1, options.rounds + 1):
+        findings.context = f"change {number}: "
+        kind = chance.choices(list(KINDS), KINDS.values())[0]
+        with contextlib.ExitStack() as ending:
+            # One of each kind is opened before each change and used beyond it.
+            streams = [Events(stage.router_port), WebSocket(stage.router_port)]
+            for stream in streams:
+                ending.callback(stream.close)
+                stream.wait_for(5)
+            before = who_answers(stage, instances)
+            if kind == "scale":
+                instances = 3 - instances
+                stage.paas("scale", APP, instances)
+            else:
+                change(stage, kind, number)
+                judge_answer(stage, before, kind, findings)
+            for stream in streams:
+                stream.wait_for(stream.last + 20)
+        for stream in streams:
+            if stream.problem:
+                findings.violated(BROKEN, f"{kind}, {type(stream).__name__}: {stream.problem}")
+            findings.count("streams held open")
+        app = stage.app(APP)
+        if (app["status"], app["instancesReady"], app["restarts"]) != ("running", instances, 0):
+            findings.violated(WRONG, f"after {kind}: {app['status']}, {app['instancesReady']} of {instances} instances, "
+                                     f"{app['restarts']} restarts")
+        findings.count(kind)
+        findings.progress(number, options.rounds)
+    findings.context = ""
+
+
+def change(stage, kind, number):
+    if kind == "deploy":
+        stage.paas("deploy", "--name", APP, "--source", APP_SOURCE, "-e", f"VERSION={number}")
+    elif kind == "env":
+        stage.paas("env", "set", APP, f"VERSION={number}")
+    else:
+        stage.paas(kind, APP)
+
+
+def who_answers(stage, instances):
+    """The births of the app's processes, one for each instance; the router takes them in turns."""
+    births = set()
+    for _ in range(50):
+        births.add(stage.get(APP).text)
+        if len(births) == instances:
+            break
+    return births
+
+
+def judge_answer(stage, before, kind, findings):
+    """`paas` has said that it is done, so nobody who asks now may get what was there before."""
+    answers = {stage.get(APP).text for _ in range(4)}
+    if answers & before:
+        findings.violated(STALE, f"{kind}: {sorted(answers & before)} answers as before")
