@@ -157,11 +157,16 @@ struct StateDirectory: Sendable {
 
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
-    /// Removes the unpacked bundles of an app that are not wanted.
-    func removeBundles(ofApp appID: String, where isUnwanted: (String) -> Bool) {
+    /// Removes the unpacked bundles of an app that are not wanted, each under another name: of an agent that is killed
+    /// meanwhile, half a bundle stays, which the next one must not take for a whole one.
+    func removeBundles(
+        ofApp appID: String, where isUnwanted: (String) -> Bool,
+        removing remove: (String) throws -> Void = FileManager.default.removeItem(atPath:)
+    ) {
         let path = bundles(ofApp: appID)
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where isUnwanted(name) {
-            try? FileManager.default.removeItem(atPath: path + "/" + name)
+            let away = "\(path)/\(name.prefix(64)).\(UInt32.random(in: .min ... .max))"
+            if rename(path + "/" + name, away) == 0 { try? remove(away) }
         }
     }
 

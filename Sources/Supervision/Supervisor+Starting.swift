@@ -50,10 +50,11 @@ extension Supervisor {
         let used = Set(
             instances.values.filter { $0.assignment.appID == appID }.compactMap(\.assignment.spec.bundle)
         ).union(sessions.values.filter { $0.appID == appID }.compactMap(\.bundle))
-        // What is being unpacked has the bundle's name with something behind it.
         directory.removeBundles(ofApp: appID) { name in
             let bundle = String(name.prefix(64))
-            return !used.contains(bundle) && unpacking[directory.bundle(bundle, ofApp: appID)] == nil
+            guard unpacking[directory.bundle(bundle, ofApp: appID)] == nil else { return false }
+            // With something behind the bundle's name it is left of an unpacking or a removal that an agent's end cut short.
+            return name != bundle || !used.contains(bundle)
         }
     }
 

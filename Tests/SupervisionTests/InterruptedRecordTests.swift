@@ -63,4 +63,27 @@ import Testing
         #expect(found.records == [whole] && found.damaged.isEmpty)
         #expect(!FileManager.default.fileExists(atPath: half))
     }
+
+    /// An agent was killed while it removed a bundle; the next one took what was left for the whole of it.
+    @Test func bundleIsNeverHalfThereWhileItIsRemoved() throws {
+        let root = "/tmp/paas-records-\(getpid())-\(UInt32.random(in: .min ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let directory = try StateDirectory(root: root)
+        let (wanted, unwanted) = (String(repeating: "a", count: 64), String(repeating: "b", count: 64))
+        for name in [wanted, unwanted, wanted + ".17"] {
+            try StateDirectory.makeDirectory(directory.bundle(name, ofApp: "a-1"))
+        }
+        var removed = 0
+        directory.removeBundles(ofApp: "a-1", where: { $0 != wanted }) { path in
+            removed += 1
+            #expect(directory.exists(path) && path.hasPrefix(directory.bundles(ofApp: "a-1") + "/"))
+            // Killed now, half of it would be left.
+            #expect(!directory.exists(directory.bundle(unwanted, ofApp: "a-1")) || path.contains(wanted))
+            #expect(path != directory.bundle(unwanted, ofApp: "a-1"))
+        }
+        #expect(removed == 2)
+        directory.removeBundles(ofApp: "a-1") { $0 != wanted }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: directory.bundles(ofApp: "a-1")) == [wanted])
+    }
 }
