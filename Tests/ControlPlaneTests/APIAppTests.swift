@@ -124,6 +124,12 @@ struct APIAppTests {
         Refusal(method: "POST", path: "/healthz", status: 405, detail: "GET"),
         Refusal(method: "GET", path: "/events?limit=many", status: 422, detail: "limit"),
         Refusal(method: "GET", path: "/events?follow=perhaps", status: 422, detail: "follow"),
+        Refusal(method: "GET", path: "/events?follow=1", status: 422, detail: "follow"),
+        Refusal(method: "GET", path: "/events?since=1125899906842624&follow=", status: 422, detail: "follow"),
+        Refusal(method: "GET", path: "/apps?limt=1", status: 422, detail: "there are after, limit"),
+        Refusal(method: "GET", path: "/apps?limit=1&limit=2", status: 422, detail: "given twice"),
+        Refusal(method: "POST", path: "/apps?dry=true", status: 422, detail: "there is none"),
+        Refusal(method: "GET", path: "/stats?since=yesterday", status: 422, detail: "start"),
         Refusal(method: "GET", path: "/bundles/xyz", status: 404, detail: "bundle"),
         Refusal(method: "GET", path: "/agent/v1/nodes/n9/assignments", status: 404, detail: "has not registered"),
         Refusal(

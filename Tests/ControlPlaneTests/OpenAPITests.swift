@@ -29,6 +29,16 @@ struct OpenAPITests {
                 return "\(operation.method) \(path)"
             }
             #expect(described == Set(promised))
+            let agents = AgentClient()
+            let routes = ControlPlaneAPI(service: api.service, agents: agents).describedRoutes().routes
+            try await agents.shutdown()
+            // What HEAD answers follows from GET.
+            let served = routes.filter { $0.method != .head }.map { route in
+                let path = route.path.split(separator: "/", omittingEmptySubsequences: false)
+                    .map { $0.hasPrefix(":") ? "{\($0.dropFirst())}" : String($0) }.joined(separator: "/")
+                return "\(route.method) \(path)"
+            }
+            #expect(described == Set(served))
             #expect(promised.count == Set(promised).count)
             #expect(Set(OperationTable.all.map(\.id)).count == promised.count)
         }

@@ -37,10 +37,14 @@ struct APIBuilder {
         router.add(middleware: ProblemMiddleware(routes: index))
         router.add(middleware: AuthenticationMiddleware(openRoutes: open, rule: rule))
         for route in routes {
+            // Probes and browsers may add what they like.
+            let parameters =
+                route.access == .everybody ? nil : OperationTable.queryParameters(route.method, route.path)
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 try await authorizer.check(
                     route.access, context.principal, app: context.parameter("name"),
                     what: "\(request.method) \(request.uri.path)")
+                if let parameters { try request.requireQuery(of: parameters) }
                 return try await route.handler(request, context)
             }
         }

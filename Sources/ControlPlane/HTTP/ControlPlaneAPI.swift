@@ -37,6 +37,15 @@ public struct ControlPlaneAPI: Sendable {
 
     /// What answers the requests of one listener.
     func responder(_ rule: AccessRule) -> RouterResponder<APIContext> {
+        var api = describedRoutes()
+        let authorizer = Authorizer(service: service)
+        // Pages for people, which the document does not describe.
+        if case .token(let authenticator) = rule { addDashboard(to: &api, authenticator, authorizer) }
+        return api.responder(rule, authorizer)
+    }
+
+    /// All routes that `/openapi.json` describes, and that itself.
+    func describedRoutes() -> APIBuilder {
         var api = APIBuilder()
         api.on(.get, "/healthz", access: .everybody) { _, _ in Response.plain("ok\n") }
         api.on(.get, "/readyz", access: .everybody) { _, _ in
@@ -60,10 +69,7 @@ public struct ControlPlaneAPI: Sendable {
         api.on(.get, OpenAPIDocument.ownRoute.path, access: OpenAPIDocument.ownRoute.access) { _, _ in
             try .json(document)
         }
-        let authorizer = Authorizer(service: service)
-        // Pages for people, which the document does not describe.
-        if case .token(let authenticator) = rule { addDashboard(to: &api, authenticator, authorizer) }
-        return api.responder(rule, authorizer)
+        return api
     }
 
     private func addDashboard(

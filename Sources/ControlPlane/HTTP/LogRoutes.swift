@@ -7,6 +7,9 @@ internal import PaaSModel
 
 /// `GET /apps/{…}/logs`: read by the agent that has the app, passed through as it comes.
 struct LogRoutes: Sendable {
+    /// Longest pattern in characters; the agent has a limit in bytes, and others.
+    static let maxPattern = 1_000
+
     let service: ControlPlaneService
     let agents: AgentClient
     let limiter: StreamLimiter
@@ -25,7 +28,7 @@ struct LogRoutes: Sendable {
         let withIDs = format == .events
         if try request.flag("cursors") || withIDs { parameters.append(("cursors", "true")) }
         if let cursor = request.query("after") ?? (withIDs ? Self.lastEventID(of: request) : nil) {
-            guard cursor.utf8.count <= 200 else {
+            guard (1...200).contains(cursor.utf8.count), cursor.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 throw ValidationError(field: "after", message: "is no cursor of a line")
             }
             parameters.append(("after", cursor))
@@ -92,7 +95,12 @@ struct LogRoutes: Sendable {
             }
             result.append(("release", release))
         }
-        if let pattern = request.query("grep") { result.append(("grep", pattern)) }
+        if let pattern = request.query("grep") {
+            guard pattern.unicodeScalars.count <= maxPattern else {
+                throw ValidationError(field: "grep", message: "is longer than \(maxPattern) characters")
+            }
+            result.append(("grep", pattern))
+        }
         if try request.flag("bytes") { result.append(("bytes", "true")) }
         return result
     }

@@ -22,6 +22,21 @@ extension Request {
         return Array(buffer: try await body.collect(upTo: limit))
     }
 
+    /// Checks that the query has nothing but these, each at most once: what is misspelt must not be ignored.
+    ///
+    /// - Throws: `ValidationError` that names the first other one.
+    func requireQuery(of known: Set<String>) throws {
+        var seen: Set<Substring> = []
+        for (name, _) in uri.queryParameters {
+            let field = String(name.prefix(80))
+            guard known.contains(String(name)) else {
+                let names = known.isEmpty ? "there is none" : "there are " + known.sorted().joined(separator: ", ")
+                throw ValidationError(field: field, message: "is no parameter of this request; \(names)")
+            }
+            guard seen.insert(name).inserted else { throw ValidationError(field: field, message: "is given twice") }
+        }
+    }
+
     /// A parameter of the query; nil when it is absent.
     func query(_ name: String) -> String? {
         uri.queryParameters[Substring(name)].map(String.init)

@@ -87,7 +87,8 @@ enum OpenAPIDocument {
 
     private static func responses(_ operation: Operation, _ access: RouteAccess) -> [String: JSONValue] {
         var problems = operation.problems
-        if access != .everybody { problems.formUnion([401, 403, 429]) }
+        // 422 for a query that has anything else.
+        if access != .everybody { problems.formUnion([401, 403, 422, 429]) }
         if operation.path.contains(":") { problems.insert(404) }
         problems.insert(503)
         var result: [String: JSONValue] = [:]

@@ -68,16 +68,43 @@ enum OperationTable {
         stats("/apps/:name/stats", "readAppStats", "What an app uses now"),
         Operation(.get, "/apps/:name/logs", "readLogs", "Log lines, oldest first", .values(Schema.named("LogLine")))
             .asking(
-                .query("limit", Schema.integer(0...10_000), "The newest so many lines; 100 unless told."),
+                .query(
+                    "limit", ["anyOf": [Schema.integer(0...10_000), ["const": "all"]]],
+                    "The newest so many lines, or all; 100 unless told."),
                 .query("since", Schema.time, "Not before this time."),
                 .query("until", Schema.time, "Not after this time."),
                 .query("stream", Schema.words(LogLine.Stream.self), "Only this stream."),
-                .query("release", Schema.release, "Only this release.")
+                .query("release", Schema.release, "Only this release."),
+                .query(
+                    "grep", Schema.text(0...LogRoutes.maxPattern),
+                    "Only lines that match this regular expression (PCRE, at most 1,000 bytes)."),
+                .query(
+                    "after", Schema.text(1...200, pattern: "^[!-~]+$"), "Only lines behind the one with this cursor."),
+                .query(
+                    "cursors", Schema.boolean,
+                    "Each line with its cursor, as the first field; server-sent events have it as their id."),
+                .query("bytes", Schema.boolean, "Lines that are not valid UTF-8 with their bytes, in base64.")
             ).followed("new lines"),
+        Operation(
+            .get, "/apps/:name/env", "readEnvironment", "Variables of the newest release",
+            .json(["type": "object", "additionalProperties": Schema.string])),
+        Operation(
+            .get, "/apps/:name/secrets", "listSecrets",
+            "Names of the newest release's secrets; nothing gives their values",
+            .json(Schema.list(Schema.answer(["name": Schema.string])))),
+        session("exec", "Run a command in a running instance"),
+        session("run", "Run a command in a sandbox of its own, as the app would run"),
         Operation(
             .get, "/apps/:name/inspection", "inspectApp", "What is in force for each instance, read from the kernel",
             .json(Schema.named("Inspection"))),
     ]
+
+    private static func session(_ verb: String, _ summary: String) -> Operation {
+        Operation(.post, "/apps/:name/\(verb)", "\(verb)InApp", summary, .bytes(SessionRequest.mediaType)).with {
+            $0.body = ([SessionRequest.mediaType], ["type": "string", "format": "binary"])
+            $0.problems.formUnion([400, 409, 415, 422, 429])
+        }
+    }
 
     private static let revision = Operation.Parameter.query(
         "revision", Schema.integer(0...Int64(1) << 50),
@@ -173,4 +200,11 @@ enum OperationTable {
 
     /// All of them.
     static let all = apps + details + rest
+
+    /// Names of what the query of a route may have; nil for one that is not described: pages for people.
+    static func queryParameters(_ method: HTTPRequest.Method, _ path: String) -> Set<String>? {
+        all.first { $0.method == method && $0.path == path }.map { operation in
+            Set(operation.parameters.filter { $0.place == "query" }.map(\.name))
+        }
+    }
 }
