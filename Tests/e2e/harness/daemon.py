@@ -64,7 +64,7 @@ class Daemon:
         while True:
             if not self.running:
                 code = self.process.returncode
-                raise AssertionError(f"{self.name} ended with {code} at start:\n{self.log()[:3000]}")
+                raise AssertionError(f"{self.name} ended with {code} at start:\n{self.log()[-3000:]}")
             try:
                 if ready():
                     return

@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -243,13 +244,19 @@ def mounts():
 
 
 def free_ports(count):
-    """Ports that are free now. Somebody may take one before a daemon does; the daemon then says so and fails."""
+    """Ports that are free now. Below those that the kernel gives to clients (ip_local_port_range), of whom one might have
+    it while a daemon that is to come back is away; above those of apps."""
     sockets = []
+    candidates = random.sample(range(30_000, 32_768), 200)
     try:
-        for _ in range(count):
+        while len(sockets) < count:
             one = socket.socket()
-            one.bind(("127.0.0.1", 0))
             sockets.append(one)
+            try:
+                one.bind(("127.0.0.1", candidates.pop()))
+            except OSError:
+                sockets.remove(one)
+                one.close()
         return [one.getsockname()[1] for one in sockets]
     finally:
         for one in sockets:
