@@ -11,7 +11,8 @@ extension Supervisor {
     ///
     /// - Throws: `SupervisionError` when no port is free.
     func takePort(for instance: ManagedInstance, network: NetworkMode) throws -> UInt16 {
-        let listening = TCPSockets.listening(ofProcess: getpid())
+        // The machine's table of sockets may be long, and a run that follows another has its port already.
+        lazy var listening = TCPSockets.listening(ofProcess: getpid())
         // An app on the host's network listens itself.
         if network == .host { dependencies.portHolder.release(instanceID: instance.id) }
         var taken: Set<UInt16> = []
