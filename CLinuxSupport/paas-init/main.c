@@ -64,8 +64,10 @@ static void set_oom_score(const struct plan *plan) {
     int length = snprintf(text, sizeof text, "%d\n", plan->header.oom_score_adj);
     int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0 || read(file, now, sizeof now - 1) < 0) fail_start(PAAS_INIT_STAGE_OOM_SCORE, errno, path);
-    // Lowering needs CAP_SYS_RESOURCE; writing the value that is there anyway must not.
-    if (strcmp(now, text) != 0 && pwrite(file, text, (size_t)length, 0) != length) {
+    // Lowering needs CAP_SYS_RESOURCE; writing the value that is there anyway must not. Without it the app is a likelier
+    // victim than it was to be: what an ordinary user's service manager starts is that from the beginning.
+    if (strcmp(now, text) != 0 && pwrite(file, text, (size_t)length, 0) != length &&
+        (errno != EACCES || strtol(now, NULL, 10) < plan->header.oom_score_adj)) {
         fail_start(PAAS_INIT_STAGE_OOM_SCORE, errno, path);
     }
     close(file);

@@ -27,6 +27,8 @@ for file in passwd group subuid subgid; do
 done
 mount --bind {BINARIES} /mnt
 echo $$ >"$1/cgroup.procs"
+# As a user's service manager does; it cannot be lowered without CAP_SYS_RESOURCE.
+echo 300 >/proc/self/oom_score_adj
 program=/mnt/${{2##*/}}
 shift 2
 exec setpriv --reuid={USER} --regid={USER} --clear-groups "$program" "$@"
