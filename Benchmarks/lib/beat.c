@@ -2,7 +2,8 @@
 // The app of which benchmarks start many: it does nothing but tell when it began.
 //
 //   beat [FILE]...   first of all appends CLOCK_MONOTONIC in nanoseconds and its pid, two 64-bit numbers, to the first FILE, else to
-//                    `started` in HOME; then listens on PORT of 127.0.0.1 when there is one, and sleeps
+//                    `started` in HOME; then listens on PORT of 127.0.0.1 when there is one, writes a newline to the descriptor
+//                    NOTIFY when there is one, and sleeps
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -34,9 +35,10 @@ int main(int count, char **arguments) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     int64_t record[2] = {now.tv_sec * INT64_C(1000000000) + now.tv_nsec, getpid()};
     char path[4096];
-    const char *home = getenv("HOME"), *port = getenv("PORT");
+    const char *home = getenv("HOME"), *port = getenv("PORT"), *notify = getenv("NOTIFY");
     snprintf(path, sizeof path, "%s/started", home ? home : ".");
     if (append(count > 1 ? arguments[1] : path, record)) return perror("beat: the file"), 1;
     if (port && serve(port)) return perror("beat: PORT"), 1;
+    if (notify && write(atoi(notify), "\n", 1) != 1) return perror("beat: NOTIFY"), 1;
     for (;;) pause();
 }

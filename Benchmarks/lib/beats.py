@@ -37,8 +37,9 @@ def starts(path):
 
 @contextlib.contextmanager
 def scratch(name):
-    """A directory of the benchmark's own. SIGTERM ends a benchmark as Ctrl-C does, so that everything is cleaned up."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """A directory of the benchmark's own. Ctrl-C and SIGTERM end a benchmark by way of all that it has to clean up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     with tempfile.TemporaryDirectory(prefix=f"paas-bench-{name}-") as directory:
         # Apps have users of their own.
         Path(directory).chmod(0o755)

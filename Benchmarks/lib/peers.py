@@ -20,6 +20,7 @@ class Peer:
     title = program = None
     stop_signal = signal.SIGTERM
     most_apps = 100_000
+    variables = {}
 
     def __init__(self, directory, beat, apps=1):
         self.home = directory / f"{self.title}-{apps}"
@@ -54,7 +55,7 @@ class Peer:
         with open(self.home / "log", "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.home,
-                env={"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"},
+                env={"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", **self.variables},
                 preexec_fn=lambda: procs.write_text("0"))
         self.wait_for_starts(self.count)
 
@@ -105,9 +106,14 @@ class Peer:
 
 class S6(Peer):
     title, program = "s6", "s6-svscan"
+    # Without the readiness notification of the service it waits a second after every death, however long the run was.
+    variables = {"NOTIFY": "3"}
 
     def configure(self):
-        return ["s6-svscan", "-c", str(self.count + 4), self.run_scripts()]
+        services = self.run_scripts()
+        for service in services.iterdir():
+            (service / "notification-fd").write_text("3\n")
+        return ["s6-svscan", "-c", str(self.count + 4), services]
 
 
 class Runit(Peer):
