@@ -4,6 +4,7 @@
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import time
@@ -36,20 +37,27 @@ def descendants(root, known=None):
 
 
 class Use:
-    """CPU time, context switches and system calls of processes at one moment; subtract an earlier one."""
+    """CPU time and context switches of processes at one moment; subtract an earlier one. Of a thread that has ended in between the
+    switches are not known and not counted, its CPU time is."""
 
     def __init__(self, pids):
-        self.cpu_seconds = self.switches = 0
+        self.cpu_seconds, self.by_thread = 0, {}
         for pid in pids:
+            # The process's own clock (clock_getcpuclockid(3)) knows of all its threads.
+            self.cpu_seconds += time.clock_gettime(~pid << 3 | 2)
             for task in Path(f"/proc/{pid}/task").iterdir():
-                self.cpu_seconds += int((task / "schedstat").read_text().split()[0]) / 1e9
-                self.switches += sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text())))
+                counts = re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text())
+                self.by_thread[task.name] = sum(map(int, counts))
 
     def __sub__(self, earlier):
         difference = Use([])
         difference.cpu_seconds = self.cpu_seconds - earlier.cpu_seconds
-        difference.switches = self.switches - earlier.switches
+        difference.by_thread = {thread: count - earlier.by_thread.get(thread, 0) for thread, count in self.by_thread.items()}
         return difference
+
+    @property
+    def switches(self):
+        return sum(self.by_thread.values())
 
 
 class Memory:
@@ -69,33 +77,46 @@ def descriptors(pids):
 
 
 class SystemCalls:
-    """Counts with strace(1), of all threads of each process, from now until `stop`."""
+    """Counts those of processes, all their threads, for some seconds; with perf(1), because strace(1) wakes what it attaches to.
+    Enter it, measure, and `wait` for the counts."""
 
-    def __init__(self, pids_by_name, directory):
-        self.tracers = {}
-        for name, pids in pids_by_name.items():
-            out = Path(directory) / f"strace.{name}"
-            command = ["strace", "-f", "-c", "-o", str(out)]
-            for pid in pids:
-                command += ["-p", str(pid)]
-            tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                      text=True)
-            self.tracers[name] = (tracer, out)
-        for name, (tracer, _) in self.tracers.items():
-            # It says so when the last one is attached.
-            for _ in pids_by_name[name]:
-                tracer.stderr.readline()
+    def __init__(self, pids_by_name, seconds):
+        self.pids_by_name, self.seconds = pids_by_name, seconds
+        self.counters = {}
 
-    def stop(self):
-        """Calls by name; counting ends for all."""
+    @staticmethod
+    def unavailable():
+        """Why they cannot be counted here, or None."""
+        tried = subprocess.run(["perf", "stat", "-e", "raw_syscalls:sys_enter", "--", "true"], capture_output=True, text=True,
+                               check=False) if shutil.which("perf") else None
+        if tried is None:
+            return "system calls are not counted: needs perf (apt-get install linux-perf)"
+        return f"system calls are not counted: {tried.stderr.strip()[-300:]}" if tried.returncode else None
+
+    def __enter__(self):
+        for name, pids in self.pids_by_name.items():
+            self.counters[name] = subprocess.Popen(
+                ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, pids)), "--", "sleep",
+                 str(self.seconds)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        return self
+
+    def wait(self):
+        """Calls by name, once the seconds are over."""
         calls = {}
-        for name, (tracer, out) in self.tracers.items():
-            tracer.send_signal(2)
-            tracer.wait()
-            tracer.stderr.close()
-            total = re.search(r"^100\.00\s+\S+\s+\S*\s+(\d+).*total$", out.read_text(), re.M)
-            calls[name] = int(total.group(1)) if total else 0
+        for name, counter in self.counters.items():
+            counted = re.search(r"^([^,]*),[^,]*,raw_syscalls:sys_enter", counter.stderr.read(), re.M)
+            if not counted:
+                calls[name] = None
+            else:
+                # What did not run at all is "not counted".
+                calls[name] = int(counted.group(1)) if counted.group(1).isdigit() else 0
         return calls
+
+    def __exit__(self, *_):
+        for counter in self.counters.values():
+            counter.kill()
+            counter.wait()
+            counter.stderr.close()
 
 
 def percentile(values, share):
