@@ -26,8 +26,15 @@ struct AppDocument: Sendable {
 }
 
 /// Keeps views of apps while nothing that they are made of changes: decoding and encoding them is most of what a list
-/// of a thousand apps costs. As large as the list of apps.
+/// of a thousand apps costs, and reading them from the store is the rest. As large as the list of apps.
 final class AppDocumentCache: Sendable {
+    private struct List {
+        let revision: Int64
+        let connected: Set<String>
+        let documents: [AppDocument]
+    }
+
+    private let whole = Mutex<List?>(nil)
     private let kept = Mutex<[String: (basis: AppDocument.Basis, document: AppDocument)]>([:])
 
     /// The document of an app, made anew unless it is kept with this basis.
@@ -39,6 +46,16 @@ final class AppDocumentCache: Sendable {
         let document = AppDocument(app: app, json: try APIEncoding.encode(app))
         kept.withLock { $0[id] = (basis, document) }
         return document
+    }
+
+    /// All apps, if they are kept as of this revision of the store and with these nodes connected.
+    func list(revision: Int64, connected: Set<String>) -> [AppDocument]? {
+        whole.withLock { $0.flatMap { $0.revision == revision && $0.connected == connected ? $0.documents : nil } }
+    }
+
+    /// Keeps the list of all apps.
+    func keep(_ documents: [AppDocument], revision: Int64, connected: Set<String>) {
+        whole.withLock { $0 = List(revision: revision, connected: connected, documents: documents) }
     }
 
     /// Lets destroyed apps go.

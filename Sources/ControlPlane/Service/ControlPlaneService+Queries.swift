@@ -27,11 +27,17 @@ extension ControlPlaneService {
 
     /// All apps in the order of their names, with their JSON.
     func documents() async throws -> [AppDocument] {
-        let entries = try await store.read(
-            [StoreKey.apps, StoreKey.allReleases, StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) }
-        ).ranges
-        documentCache.forget(allBut: Set(entries[0].map(Self.id(of:))))
-        return try documents(entries)
+        let connected = presence.connected
+        if let list = documentCache.list(revision: try await store.revision(), connected: connected) { return list }
+        let found = try await store.read(
+            [StoreKey.apps, StoreKey.allReleases, StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) })
+        documentCache.forget(allBut: Set(found.ranges[0].map(Self.id(of:))))
+        let list = try documents(found.ranges)
+        // Unless a node came or went meanwhile, and the list is of neither time.
+        if presence.connected == connected {
+            documentCache.keep(list, revision: found.revision, connected: connected)
+        }
+        return list
     }
 
     /// Some apps in the order of their names.
