@@ -5,9 +5,10 @@
 # shellcheck disable=SC2154
 
 # What the tests need beside systemd: python3 runs them, and the app that they deploy; slirp4netns, iproute2 and kmod
-# give an app a way out. What the package needs comes with these, so that dpkg can install it in a machine without a
+# give an app a way out; the last four give an ordinary user a service manager and ids. What the package needs comes with these, so that dpkg can install it in a machine without a
 # network.
 image_packages=systemd-sysv,python3,libsqlite3-0,libseccomp2,slirp4netns,iproute2,kmod
+image_packages+=,dbus,dbus-user-session,libpam-systemd,uidmap
 
 # Units that a test machine does not need; every one costs time when it is emulated.
 image_masked=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service
