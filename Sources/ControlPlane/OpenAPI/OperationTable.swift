@@ -69,7 +69,7 @@ enum OperationTable {
         Operation(.get, "/apps/:name/logs", "readLogs", "Log lines, oldest first", .values(Schema.named("LogLine")))
             .asking(
                 .query(
-                    "limit", ["anyOf": [Schema.integer(0...10_000), ["const": "all"]]],
+                    "limit", ["anyOf": [Schema.integer(0...10_000), Schema.words(["all"])]],
                     "The newest so many lines, or all; 100 unless told."),
                 .query("since", Schema.time, "Not before this time."),
                 .query("until", Schema.time, "Not after this time."),

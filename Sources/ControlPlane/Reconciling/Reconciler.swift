@@ -68,7 +68,9 @@ enum Reconciler {
     /// The first instance that is on its way out and may still get requests, as far as is known.
     private static func leaving(_ state: AppState, _ app: AppRecord, _ nodes: [NodeSummary]) -> InstanceRecord? {
         state.instances.values.filter { instance in
-            instance.status.state == .running && (instance.retired || isObsolete(instance, app))
+            // One that starts may serve before it learns that it is to go.
+            [.running, .starting, .restarting].contains(instance.status.state)
+                && (instance.retired || isObsolete(instance, app))
                 && nodes.contains { $0.name == instance.node && $0.connected }
         }.min { ($0.slot, $0.id) < ($1.slot, $1.id) }
     }

@@ -19,15 +19,19 @@ struct AppDocument: Sendable {
 
     /// What a view was made of: the same basis makes the same view.
     struct Basis: Hashable, Sendable {
-        /// Of the entries of the app, its releases and its instances, in the order of their keys. None is used twice.
+        /// Of the entries of the app, its releases and its instances, in the order of their keys. A change of any gives it a
+        /// higher one than all before, and one that goes makes the list shorter.
         let revisions: [Int64]
         let nodes: NodeState
     }
 }
 
 /// Keeps views of apps while nothing that they are made of changes: decoding and encoding them is most of what a list
-/// of a thousand apps costs, and reading them from the store is the rest. As large as the list of apps.
+/// of a thousand apps costs, and reading them from the store is the rest. About as large as the list of apps.
 final class AppDocumentCache: Sendable {
+    /// Most views that are kept. Whoever only asks for pages never says which apps are gone.
+    private static let capacity = 10_000
+
     private struct List {
         let revision: Int64
         let connected: Set<String>
@@ -44,7 +48,10 @@ final class AppDocumentCache: Sendable {
         if let found = kept.withLock({ $0[id] }), found.basis == basis { return found.document }
         guard let app = try make() else { return nil }
         let document = AppDocument(app: app, json: try APIEncoding.encode(app))
-        kept.withLock { $0[id] = (basis, document) }
+        kept.withLock { kept in
+            if kept.count >= Self.capacity { kept.removeAll() }
+            kept[id] = (basis, document)
+        }
         return document
     }
 

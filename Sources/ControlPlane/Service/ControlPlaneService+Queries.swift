@@ -32,11 +32,8 @@ extension ControlPlaneService {
         let found = try await store.read(
             [StoreKey.apps, StoreKey.allReleases, StoreKey.instances, StoreKey.nodes].map { KeyRange(prefix: $0) })
         documentCache.forget(allBut: Set(found.ranges[0].map(Self.id(of:))))
-        let list = try documents(found.ranges)
-        // Unless a node came or went meanwhile, and the list is of neither time.
-        if presence.connected == connected {
-            documentCache.keep(list, revision: found.revision, connected: connected)
-        }
+        let list = try documents(found.ranges, connected: connected)
+        documentCache.keep(list, revision: found.revision, connected: connected)
         return list
     }
 
@@ -53,14 +50,13 @@ extension ControlPlaneService {
             } + [KeyRange(prefix: StoreKey.nodes)]
         ).ranges
         func joined(_ offset: Int) -> [KeyValue] { ids.indices.flatMap { found[$0 * 3 + offset] } }
-        return try documents([joined(0), joined(1), joined(2), found.last ?? []])
+        return try documents([joined(0), joined(1), joined(2), found.last ?? []], connected: presence.connected)
     }
 
     /// Apps as the API shows them, given the entries of apps, releases, instances and nodes.
-    private func documents(_ entries: [[KeyValue]]) throws -> [AppDocument] {
-        let nodes = try nodes(entries[3])
-        let nodeState = AppDocument.NodeState(
-            revisions: entries[3].map(\.modRevision), connected: nodes.values.filter(\.connected).map(\.name).sorted())
+    private func documents(_ entries: [[KeyValue]], connected: Set<String>) throws -> [AppDocument] {
+        let nodes = try Self.nodes(entries[3], connected: connected)
+        let nodeState = AppDocument.NodeState(revisions: entries[3].map(\.modRevision), connected: connected.sorted())
         let releases = Dictionary(grouping: entries[1]) { Self.owner(of: $0.key) }
         let instances = Dictionary(grouping: entries[2]) { Self.owner(of: $0.key) }
         return try entries[0].compactMap { entry in

@@ -193,7 +193,11 @@ public final class ControlPlaneService: Sendable {
 
     /// Decodes nodes and fills in who is connected.
     func nodes(_ entries: [KeyValue]) throws -> [String: Node] {
-        let connected = presence.connected
+        try Self.nodes(entries, connected: presence.connected)
+    }
+
+    /// Decodes nodes, of which these are connected.
+    static func nodes(_ entries: [KeyValue], connected: Set<String>) throws -> [String: Node] {
         var result: [String: Node] = [:]
         for entry in entries {
             var node = try RecordCoding.decode(Node.self, entry)
