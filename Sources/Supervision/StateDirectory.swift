@@ -15,9 +15,9 @@ internal import PaaSModel
 /// - `empty/` — `/app` of an app without a bundle
 /// - `uids.json` — uid of each app; `outbox/` — reports that are not acknowledged; `logs/` — see AppLogs
 ///
-/// Everything is 0700 and root's; only FIFOs, `data` and unpacked bundles belong to the app's uid. Where apps may run without
-/// a view of their own (`--sandbox off`), anybody may pass through the root and `apps`, and an app's group through
-/// `apps/<app>`: the app finds its own directories by the host's paths.
+/// Everything is 0700 and root's, but: FIFOs, `data` and unpacked bundles belong to the app's uid, and through `apps/<app>` and
+/// its `bundles` the app's group may pass. Where apps may run without a view of their own (`--sandbox off`), anybody may pass
+/// through the root and `apps`, too: such an app finds its own directories by the host's paths.
 struct StateDirectory: Sendable {
     let root: String
 
@@ -161,12 +161,12 @@ struct StateDirectory: Sendable {
     /// meanwhile, half a bundle stays, which the next one must not take for a whole one.
     func removeBundles(
         ofApp appID: String, where isUnwanted: (String) -> Bool,
-        removing remove: (String) throws -> Void = FileManager.default.removeItem(atPath:)
+        removing remove: (String) -> Void = DirectoryTree.remove
     ) {
         let path = bundles(ofApp: appID)
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where isUnwanted(name) {
             let away = "\(path)/\(name.prefix(64)).\(UInt32.random(in: .min ... .max))"
-            if rename(path + "/" + name, away) == 0 { try? remove(away) }
+            if rename(path + "/" + name, away) == 0 { remove(away) }
         }
     }
 

@@ -28,7 +28,7 @@ struct BundleStore: BundleProvider {
         let archive = attempt + ".tar"
         defer {
             unlink(archive)
-            try? FileManager.default.removeItem(atPath: attempt)
+            DirectoryTree.remove(attempt)
         }
         try await download(sha256, to: archive)
         guard chmod(archive, 0o444) == 0, mkdir(attempt, 0o755) == 0, chown(attempt, userID, userID) == 0 else {
@@ -43,7 +43,8 @@ struct BundleStore: BundleProvider {
             let lines = result.output.split(separator: "\n").suffix(3).joined(separator: "; ")
             throw ProgramError("unpacking failed: \(lines.isEmpty ? "\(String(describing: result.outcome))" : lines)")
         }
-        guard rename(attempt, directory) == 0 else {
+        // An agent that was there before, or comes after, may have been faster: a bundle's name says what is in it.
+        guard rename(attempt, directory) == 0 || errno == ENOTEMPTY || errno == EEXIST else {
             throw ProgramError("cannot move \(attempt) to \(directory): \(String(cString: strerror(errno)))")
         }
     }
