@@ -126,6 +126,7 @@ final class Exchange {
         hasRetried = true
         upstream = nil
         connection.close()
+        front.timer.clear()
         isRequestSent = false
         body = BodyReader(incoming.facts.framing)
         connect(connection.upstream)

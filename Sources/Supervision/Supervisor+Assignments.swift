@@ -74,7 +74,7 @@ extension Supervisor {
 
     /// Does the purge of an app that has no instance left; called again whenever one is forgotten.
     func finishPurge(ofApp appID: String) {
-        guard purgeRequested.contains(appID) else { return }
+        guard !hasLeft, purgeRequested.contains(appID) else { return }
         guard !instances.values.contains(where: { $0.assignment.appID == appID }),
             !sessions.values.contains(where: { $0.appID == appID })
         else { return }

@@ -47,6 +47,8 @@ extension Supervisor {
 
     /// Removes the bundles of an app that none of its instances uses any more.
     func removeUnusedBundles(ofApp appID: String) {
+        // Once another agent has taken over this one does not know what is used.
+        guard !hasLeft else { return }
         let used = Set(
             instances.values.filter { $0.assignment.appID == appID }.compactMap(\.assignment.spec.bundle)
         ).union(sessions.values.filter { $0.appID == appID }.compactMap(\.bundle))

@@ -134,6 +134,8 @@ public actor Supervisor {
         for case .pause(let failures, let wasReady) in actions {
             choosePause(instance, failures: failures, wasReady: wasReady)
         }
+        // Whoever is told that it stops relies on its getting no more requests (decision 0053).
+        if before.state == .running, instance.machine.state != .running { publishRoute(ofApp: instance.app) }
         // Written down and reported first: what is done after that may be undone by nobody.
         if instance.machine.state != before.state {
             announce(instance, from: before, note: note)

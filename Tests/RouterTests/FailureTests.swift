@@ -76,7 +76,7 @@ struct FailureTests {
     @Test func anInstanceThatRefusesIsLeftAloneForAWhile() async throws {
         let dead = try Backend.refusing()
         let alive = try await Backend.echo()
-        try await withRouter { router in
+        try await withRouter(configure: { $0.ejection = .seconds(600) }) { router in
             let route = Route(state: .ready, upstreams: [dead.upstream("i-1"), alive.upstream("i-2")])
             router.table.set(app: "web", route: route)
             for _ in 1...3 {
