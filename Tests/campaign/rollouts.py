@@ -30,7 +30,9 @@ def run(options, findings):
     stage = Stage(options.evidence)
     try:
         stage.start()
-        stage.paas("deploy", "--name", APP, "--source", APP_SOURCE, "-e", "VERSION=0", "--drain", options.drain)
+        # Two, so that there is one to roll back to.
+        for version in ("first", "second"):
+            stage.paas("deploy", "--name", APP, "--source", APP_SOURCE, "-e", f"VERSION={version}", "--drain", options.drain)
         with load_from(stage, options.connections) as load:
             play(stage, findings, options, random.Random(options.seed))
         judge_load(load.said, findings)
