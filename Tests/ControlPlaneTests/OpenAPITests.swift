@@ -23,21 +23,18 @@ struct OpenAPITests {
                     described.insert("\(method.uppercased()) \(path)")
                 }
             }
-            let promised = OperationTable.all.map { operation in
-                let path = operation.path.split(separator: "/", omittingEmptySubsequences: false)
+            func line(_ method: HTTPRequest.Method, _ path: String) -> String {
+                let path = path.split(separator: "/", omittingEmptySubsequences: false)
                     .map { $0.hasPrefix(":") ? "{\($0.dropFirst())}" : String($0) }.joined(separator: "/")
-                return "\(operation.method) \(path)"
+                return "\(method) \(path)"
             }
+            let promised = OperationTable.all.map { line($0.method, $0.path) }
             #expect(described == Set(promised))
             let agents = AgentClient()
             let routes = ControlPlaneAPI(service: api.service, agents: agents).describedRoutes().routes
             try await agents.shutdown()
             // What HEAD answers follows from GET.
-            let served = routes.filter { $0.method != .head }.map { route in
-                let path = route.path.split(separator: "/", omittingEmptySubsequences: false)
-                    .map { $0.hasPrefix(":") ? "{\($0.dropFirst())}" : String($0) }.joined(separator: "/")
-                return "\(route.method) \(path)"
-            }
+            let served = routes.filter { $0.method != .head }.map { line($0.method, $0.path) }
             #expect(described == Set(served))
             #expect(promised.count == Set(promised).count)
             #expect(Set(OperationTable.all.map(\.id)).count == promised.count)

@@ -38,8 +38,7 @@ struct APIBuilder {
         router.add(middleware: AuthenticationMiddleware(openRoutes: open, rule: rule))
         for route in routes {
             // Probes and browsers may add what they like.
-            let parameters =
-                route.access == .everybody ? nil : OperationTable.queryParameters(route.method, route.path)
+            let parameters = route.access == .everybody ? nil : OperationTable.operation(of: route)?.queryNames
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 try await authorizer.check(
                     route.access, context.principal, app: context.parameter("name"),

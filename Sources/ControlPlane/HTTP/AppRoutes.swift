@@ -59,12 +59,8 @@ struct AppRoutes: Sendable {
         }
         // One more than asked for tells whether there is a next page.
         let found = try await service.documents(after: after, limit: limit + 1)
-        var headers: HTTPFields = [:]
-        if found.count > limit {
-            let cursor = found[limit - 1].app.name.rawValue
-            headers.addLink(to: request.uri.path, ["limit": "\(limit)", "after": cursor], "next")
-        }
-        return .json(list: found.prefix(limit).map(\.json), headers: headers)
+        let page = request.page(of: found, limit: limit) { $0.app.name.rawValue }
+        return .json(list: page.shown.map(\.json), headers: page.headers)
     }
 
     @Sendable private func create(_ request: Request, _ context: APIContext) async throws -> Response {

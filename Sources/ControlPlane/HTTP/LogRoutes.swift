@@ -28,7 +28,7 @@ struct LogRoutes: Sendable {
         let withIDs = format == .events
         if try request.flag("cursors") || withIDs { parameters.append(("cursors", "true")) }
         if let cursor = request.query("after") ?? (withIDs ? Self.lastEventID(of: request) : nil) {
-            guard (1...200).contains(cursor.utf8.count), cursor.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            guard cursor.isVisibleASCII(upTo: 200) else {
                 throw ValidationError(field: "after", message: "is no cursor of a line")
             }
             parameters.append(("after", cursor))

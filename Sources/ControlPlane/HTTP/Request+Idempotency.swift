@@ -24,7 +24,7 @@ extension Request {
     /// - Throws: `ValidationError` for a key that is empty or too long.
     func onceOnly(_ body: [UInt8], _ context: APIContext) throws -> OnceOnly? {
         guard let key = HTTPField.Name("Idempotency-Key").flatMap({ headers[$0] }) else { return nil }
-        guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard key.isVisibleASCII(upTo: 255) else {
             throw ValidationError(field: "Idempotency-Key", message: "is not 1 to 255 visible ASCII characters")
         }
         return OnceOnly(key: key, principal: context.principal?.name ?? "", path: uri.path, body: body)

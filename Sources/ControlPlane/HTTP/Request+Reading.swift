@@ -84,3 +84,10 @@ extension Request {
         return revision
     }
 }
+
+extension String {
+    /// One to so many visible ASCII characters: no space, nothing that a terminal or a header takes for more than text.
+    func isVisibleASCII(upTo most: Int) -> Bool {
+        (1...most).contains(utf8.count) && utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+}

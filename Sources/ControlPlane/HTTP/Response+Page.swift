@@ -14,23 +14,31 @@ extension Request {
     ///
     /// - Throws: `ValidationError`.
     func pageLimit() throws -> Int? { try integer("limit", in: 1...Self.maxPage).map(Int.init) }
-}
 
-extension Response {
-    /// The first items of a list, with the link to the next page when there are more.
+    /// The first items of a list, and the headers with the link to the next page when there are more.
     ///
     /// - Parameters:
     ///   - limit: nil for all of them.
     ///   - cursor: what `after` of the next page is, given the last item of this one.
+    func page<Item>(
+        of items: [Item], limit: Int?, headers: HTTPFields = [:], cursor: (Item) -> String
+    ) -> (shown: ArraySlice<Item>, headers: HTTPFields) {
+        let shown = items.prefix(limit ?? items.count)
+        var headers = headers
+        if let limit, shown.count < items.count, let last = shown.last {
+            headers.addLink(to: uri.path, ["limit": "\(limit)", "after": cursor(last)], "next")
+        }
+        return (shown, headers)
+    }
+}
+
+extension Response {
+    /// The page of a list, as JSON.
     static func page<Item: Encodable>(
         _ items: [Item], limit: Int?, _ request: Request, headers: HTTPFields = [:], cursor: (Item) -> String
     ) throws -> Response {
-        let shown = Array(items.prefix(limit ?? items.count))
-        var headers = headers
-        if let limit, shown.count < items.count, let last = shown.last {
-            headers.addLink(to: request.uri.path, ["limit": "\(limit)", "after": cursor(last)], "next")
-        }
-        return try .json(shown, headers: headers)
+        let page = request.page(of: items, limit: limit, headers: headers, cursor: cursor)
+        return try .json(Array(page.shown), headers: page.headers)
     }
 }
 

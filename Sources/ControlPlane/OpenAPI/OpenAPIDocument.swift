@@ -14,9 +14,7 @@ enum OpenAPIDocument {
     static func make(_ routes: [APIBuilder.Route]) -> JSONValue {
         var paths: [String: JSONValue] = [:]
         for route in routes {
-            guard
-                let operation = OperationTable.all.first(where: { $0.method == route.method && $0.path == route.path })
-            else { continue }
+            guard let operation = OperationTable.operation(of: route) else { continue }
             let path = templated(route.path)
             let own: [String: JSONValue] = [route.method.rawValue.lowercased(): item(operation, route.access)]
             paths[path] = (paths[path] ?? ["parameters": .array(pathParameters(route.path))]).adding(own)
@@ -87,7 +85,7 @@ enum OpenAPIDocument {
 
     private static func responses(_ operation: Operation, _ access: RouteAccess) -> [String: JSONValue] {
         var problems = operation.problems
-        // 422 for a query that has anything else.
+        // 422 for an invalid field, and for a query that has anything else.
         if access != .everybody { problems.formUnion([401, 403, 422, 429]) }
         if operation.path.contains(":") { problems.insert(404) }
         problems.insert(503)

@@ -63,6 +63,9 @@ struct Operation: Sendable {
         self.status = status
     }
 
+    /// Names of what the query may have.
+    var queryNames: Set<String> { Set(parameters.filter { $0.place == "query" }.map(\.name)) }
+
     /// The operation with something changed.
     func with(_ change: (inout Operation) -> Void) -> Operation {
         var copy = self
@@ -89,7 +92,7 @@ extension Operation {
                     "Idempotency-Key", Schema.text(1...255, pattern: "^[!-~]+$"),
                     "Makes a repetition safe for 24 hours: the same request with the same key changes nothing and is "
                         + "answered with the present state. The last 1,000 keys are kept."))
-            $0.problems.formUnion([409, 422])
+            $0.problems.insert(409)
         }
     }
 
@@ -98,16 +101,13 @@ extension Operation {
         with {
             $0.body = (types, schema)
             $0.bodyIsOptional = optional
-            $0.problems.formUnion([400, 413, 415, 422])
+            $0.problems.formUnion([400, 413, 415])
         }
     }
 
     /// Parameters of the query.
     func asking(_ parameters: Parameter...) -> Operation {
-        with {
-            $0.parameters += parameters
-            $0.problems.insert(422)
-        }
+        with { $0.parameters += parameters }
     }
 
     /// `limit` and `after`, and the `Link` of the answer.

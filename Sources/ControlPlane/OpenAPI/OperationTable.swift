@@ -102,7 +102,7 @@ enum OperationTable {
     private static func session(_ verb: String, _ summary: String) -> Operation {
         Operation(.post, "/apps/:name/\(verb)", "\(verb)InApp", summary, .bytes(SessionRequest.mediaType)).with {
             $0.body = ([SessionRequest.mediaType], ["type": "string", "format": "binary"])
-            $0.problems.formUnion([400, 409, 415, 422, 429])
+            $0.problems.formUnion([400, 409, 415])
         }
     }
 
@@ -131,7 +131,7 @@ enum OperationTable {
                 .query("interval", Schema.integer(1...3_600), "Seconds between two values."),
                 .query("history", Schema.boolean, "With the values of the last minutes that somebody watched."),
                 .query(
-                    "since", ["type": "string", "enum": ["start"]],
+                    "since", Schema.words(["start"]),
                     "Averages since each run's start, answered at once; without it over the last moments. Not with follow."
                 )
             ).followed("new values")
@@ -147,7 +147,7 @@ enum OperationTable {
             .with {
                 $0.moreStatuses = [200]
                 $0.body = (["application/octet-stream"], ["type": "string", "format": "binary"])
-                $0.problems.formUnion([413, 415, 422])
+                $0.problems.formUnion([413, 415])
             },
         Operation(.get, "/bundles/:digest", "downloadBundle", "A bundle", .bytes("application/octet-stream")),
         Operation(
@@ -201,10 +201,8 @@ enum OperationTable {
     /// All of them.
     static let all = apps + details + rest
 
-    /// Names of what the query of a route may have; nil for one that is not described: pages for people.
-    static func queryParameters(_ method: HTTPRequest.Method, _ path: String) -> Set<String>? {
-        all.first { $0.method == method && $0.path == path }.map { operation in
-            Set(operation.parameters.filter { $0.place == "query" }.map(\.name))
-        }
+    /// What a route promises; nil for one that is not described: pages for people.
+    static func operation(of route: APIBuilder.Route) -> Operation? {
+        all.first { $0.method == route.method && $0.path == route.path }
     }
 }

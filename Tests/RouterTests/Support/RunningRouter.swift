@@ -46,7 +46,7 @@ func withRouter<Result>(
         table.set(app: name, route: Route(state: .ready, upstreams: [backend.upstream("i-\(name)")]))
     }
     var configuration = RouterConfiguration(host: "127.0.0.1", port: 0)
-    // Apps of tests share their threads with all tests: on a busy machine it may take one seconds to accept.
+    // Apps of tests share their threads with all tests: on a busy machine it may take seconds to accept.
     configuration.connectTimeout = .seconds(60)
     configure(&configuration)
     let (records, continuation) = AsyncStream<AccessRecord>.makeStream()
