@@ -2,12 +2,11 @@
 """Campaign `rollouts`: deploy, rollback, restart, scale and a changed environment, one after another, while wrk asks, a stream
 of events is read, and a WebSocket is talked to."""
 
-import contextlib
 import random
 
 from agent_kills import TEAR_DOWN
 from stage import DIED, Stage
-from upgrade import APP_SOURCE, BROKEN, FAILED, Events, WebSocket, judge_load, load_from
+from upgrade import APP_SOURCE, BROKEN, FAILED, judge_load, load_from, streams_held
 from upgrade import unavailable  # noqa: F401  The runner asks each campaign for it.
 
 STALE = "answers of what was replaced"
@@ -46,12 +45,7 @@ def play(stage, findings, options, chance):
     for number in range(1, options.rounds + 1):
         findings.context = f"change {number}: "
         kind = chance.choices(list(KINDS), KINDS.values())[0]
-        with contextlib.ExitStack() as ending:
-            # One of each kind is opened before each change and used beyond it.
-            streams = [Events(stage.router_port), WebSocket(stage.router_port)]
-            for stream in streams:
-                ending.callback(stream.close)
-                stream.wait_for(5)
+        with streams_held(stage, findings, kind):
             before = who_answers(stage, instances)
             if kind == "scale":
                 instances = 3 - instances
@@ -59,12 +53,6 @@ def play(stage, findings, options, chance):
             else:
                 change(stage, kind, number)
                 judge_answer(stage, before, kind, findings)
-            for stream in streams:
-                stream.wait_for(stream.last + 20)
-        for stream in streams:
-            if stream.problem:
-                findings.violated(BROKEN, f"{kind}, {type(stream).__name__}: {stream.problem}")
-            findings.count("streams held open")
         app = stage.app(APP)
         if (app["status"], app["instancesReady"], app["restarts"]) != ("running", instances, 0):
             findings.violated(WRONG, f"after {kind}: {app['status']}, {app['instancesReady']} of {instances} instances, "

@@ -50,26 +50,32 @@ def play(stage, findings, options):
     before = stage.app("front")
     with load_from(stage, options.connections) as load:
         for number in range(1, options.rounds + 1):
-            with contextlib.ExitStack() as ending:
-                # One of each kind is opened before each replacement and used beyond it.
-                streams = [Events(stage.router_port), WebSocket(stage.router_port)]
-                for stream in streams:
-                    ending.callback(stream.close)
-                    stream.wait_for(5)
+            with streams_held(stage, findings, f"replacement {number}"):
                 old = replace(stage, options.how)
-                for stream in streams:
-                    stream.wait_for(stream.last + 20)
             wait_for_end(old, findings)
-            for stream in streams:
-                if stream.problem:
-                    findings.violated(BROKEN, f"replacement {number}, {type(stream).__name__}: {stream.problem}")
-                findings.count("streams held open")
             findings.count("replacements")
             findings.progress(number, options.rounds)
     judge_load(load.said, findings)
     after = stage.app("front")
     if (after["pid"], after["restarts"]) != (before["pid"], 0):
         findings.violated(TOUCHED, f"pid {before['pid']} became {after['pid']}, {after['restarts']} restarts")
+
+
+@contextlib.contextmanager
+def streams_held(stage, findings, during):
+    """One stream of each kind is opened before what happens inside `with`, and used beyond it."""
+    with contextlib.ExitStack() as ending:
+        streams = [Events(stage.router_port), WebSocket(stage.router_port)]
+        for stream in streams:
+            ending.callback(stream.close)
+            stream.wait_for(5)
+        yield
+        for stream in streams:
+            stream.wait_for(stream.last + 20)
+    for stream in streams:
+        if stream.problem:
+            findings.violated(BROKEN, f"{during}, {type(stream).__name__}: {stream.problem}")
+        findings.count("streams held open")
 
 
 class Load:

@@ -8,6 +8,12 @@ from harness.case import SharedPlatformCase
 from harness.platform import Platform
 
 
+def attempt(platform, app, path, write=None):
+    """What an app gets when it reads a file, or writes it: content, `written`, or the name of an error."""
+    query = f"/try?path={quote(str(path))}" + (f"&write={quote(write)}" if write else "")
+    return platform.get(app, query).json["result"]
+
+
 class ConfinementTests(SharedPlatformCase):
     @classmethod
     def setUpClass(cls):
@@ -16,8 +22,7 @@ class ConfinementTests(SharedPlatformCase):
         cls.seen = cls.platform.get("inside").json
 
     def attempt(self, path, write=None):
-        query = f"/try?path={quote(str(path))}" + (f"&write={quote(write)}" if write else "")
-        return self.platform.get("inside", query).json["result"]
+        return attempt(self.platform, "inside", path, write)
 
     def test_environment_is_the_documented_one_and_nothing_of_the_agent(self):
         env = self.seen["env"]
@@ -79,8 +84,7 @@ class SandboxOffTests(SharedPlatformCase):
     make_platform = OpenPlatform
 
     def attempt(self, app, path, write=None):
-        query = f"/try?path={quote(str(path))}" + (f"&write={quote(write)}" if write else "")
-        return self.platform.get(app, query).json["result"]
+        return attempt(self.platform, app, path, write)
 
     def test_app_runs_in_the_hosts_view_as_its_own_user_and_reaches_no_other_app(self):
         seen = {}
