@@ -61,8 +61,8 @@ struct cls_epoll_event {
 int cls_epoll_create(void);
 int cls_epoll_add(int epfd, int fd, uint32_t events, uint64_t data);
 int cls_epoll_delete(int epfd, int fd);
-/// Blocks until something happens; EINTR is returned as 0 events. count is at most 64.
-int cls_epoll_wait(int epfd, struct cls_epoll_event *events, int count);
+/// Blocks until something happens or the time is over (-1: none); EINTR is returned as 0 events. count is at most 64.
+int cls_epoll_wait(int epfd, struct cls_epoll_event *events, int count, int timeout_ms);
 
 int cls_eventfd(void);
 int cls_timerfd(void);
@@ -118,6 +118,21 @@ int cls_datagram_send(const char *path, const void *bytes, size_t count);
 /// A TCP socket that listens, non-blocking, with SO_REUSEADDR. May ask a name server. When the name cannot be resolved,
 /// *problem says why; static storage.
 int cls_tcp_listen(const char *host, uint16_t port, int backlog, const char *_Nullable *_Nonnull problem);
+
+/// A TCP socket of one network namespace; see inet_diag(7).
+struct cls_tcp_socket {
+    uint8_t family, state; ///< AF_INET or AF_INET6; TCP_ESTABLISHED and so on
+    uint16_t port;         ///< the local one, host byte order
+    uint32_t address[4];   ///< the local one, network byte order; of AF_INET the first
+    uint32_t receive_queue; ///< bytes that wait to be read; of a listening socket connections that wait to be accepted
+    uint32_t inode;
+};
+typedef void (*cls_tcp_socket_handler)(void *_Nullable context, const struct cls_tcp_socket *socket);
+
+/// Hands over the TCP sockets of a network namespace (a descriptor of /proc/PID/ns/net, or -1 for the caller's own) that
+/// are in one of these states (bit 1 << TCP_LISTEN and so on), IPv4 before IPv6. -ENOTSUP or another error where the
+/// kernel does not answer; some may have been handed over then.
+int cls_tcp_sockets(int network_namespace, uint32_t states, cls_tcp_socket_handler take, void *_Nullable context);
 
 /// Marks every descriptor from a number on close-on-exec (close_range(2), Linux 5.11).
 int cls_close_on_exec_from(int first);

@@ -28,9 +28,9 @@ int cls_epoll_delete(int epfd, int fd) {
     return epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
-int cls_epoll_wait(int epfd, struct cls_epoll_event *events, int count) {
+int cls_epoll_wait(int epfd, struct cls_epoll_event *events, int count, int timeout_ms) {
     struct epoll_event raw[MAX_EVENTS];
-    int ready = epoll_wait(epfd, raw, count < MAX_EVENTS ? count : MAX_EVENTS, -1);
+    int ready = epoll_wait(epfd, raw, count < MAX_EVENTS ? count : MAX_EVENTS, timeout_ms);
     if (ready < 0) return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < ready; i++) {
         events[i].data = raw[i].data.u64;

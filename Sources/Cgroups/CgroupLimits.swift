@@ -43,7 +43,7 @@ public struct CgroupLimits: Hashable, Sendable {
     /// - Parameters:
     ///   - replacing: the cgroup may have other limits, and what is not limited now must become free again.
     ///   - disks: what `io.max` is written for.
-    func apply(to run: CgroupDirectory, replacing: Bool = false, disks: [Disk] = []) throws {
+    func apply(to run: CgroupDirectory, replacing: Bool = false, disks: @autoclosure () -> [Disk] = []) throws {
         try MemoryController.groupOutOfMemoryKills(in: run)
         try MemoryController.apply(self, to: run, replacing: replacing)
         try CPUController.apply(self, to: run, replacing: replacing)

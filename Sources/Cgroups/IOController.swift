@@ -5,9 +5,9 @@ enum IOController {
     static let name = "io"
 
     /// `io.max` of each disk; `max` where there is no limit.
-    static func apply(_ rates: IORates, to cgroup: CgroupDirectory, replacing: Bool, disks: [Disk]) throws {
+    static func apply(_ rates: IORates, to cgroup: CgroupDirectory, replacing: Bool, disks: () -> [Disk]) throws {
         guard rates != IORates() || (replacing && cgroup.has("io.max")) else { return }
-        for disk in disks { try cgroup.write("io.max", maximum(rates, of: disk)) }
+        for disk in disks() { try cgroup.write("io.max", maximum(rates, of: disk)) }
     }
 
     static func maximum(_ rates: IORates, of disk: Disk) -> String {

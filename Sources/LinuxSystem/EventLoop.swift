@@ -92,9 +92,10 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         thread.withLock { $0 = pthread_self() }
         var events = [cls_epoll_event](repeating: cls_epoll_event(), count: 64)
         while true {
-            if runJobs() { return }
+            let next = runJobs()
+            if next == .stop { return }
             armTimer()
-            let count = cls_epoll_wait(epoll.rawValue, &events, Int32(events.count))
+            let count = cls_epoll_wait(epoll.rawValue, &events, Int32(events.count), next == .look ? 0 : -1)
             try check(count, "epoll_wait")
             for event in events[..<Int(count)] { dispatch(event) }
         }
@@ -187,20 +188,24 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         _ = Glibc.write(wakeUp.rawValue, &one, 8)
     }
 
-    /// Runs what was handed over; true when the loop is to stop.
-    private func runJobs() -> Bool {
-        while true {
-            let (jobs, work, stopping) = inbox.withLock { inbox in
-                defer {
-                    inbox.jobs.removeAll(keepingCapacity: false)
-                    inbox.work.removeAll(keepingCapacity: false)
-                }
-                if inbox.jobs.isEmpty && inbox.work.isEmpty { inbox.wakeUpSent = false }
-                return (inbox.jobs, inbox.work, inbox.stopping)
+    private enum Next { case wait, look, stop }
+
+    /// Runs what was handed over, but not what that hands over in its turn: descriptors and timers are not to wait for as long
+    /// as jobs bring jobs.
+    private func runJobs() -> Next {
+        let (jobs, work) = inbox.withLock { inbox in
+            defer {
+                inbox.jobs.removeAll(keepingCapacity: false)
+                inbox.work.removeAll(keepingCapacity: false)
             }
-            if jobs.isEmpty && work.isEmpty { return stopping }
-            for body in work { body() }
-            for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            return (inbox.jobs, inbox.work)
+        }
+        for body in work { body() }
+        for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+        return inbox.withLock { inbox in
+            guard inbox.jobs.isEmpty && inbox.work.isEmpty else { return .look }
+            inbox.wakeUpSent = false
+            return inbox.stopping ? .stop : .wait
         }
     }
 

@@ -20,6 +20,8 @@ final class ManagedInstance: @unchecked Sendable {
     var reason: String?
     /// The last change of limits that could not be made while it runs.
     var refusal: LimitsRefusal?
+    /// Where ``record`` is written.
+    var recordFile: RecordFile
     /// See ``InstanceRecord/lastReport``.
     var lastReport: AgentReport?
     /// See ``InstanceRecord/interrupted``.
@@ -33,8 +35,9 @@ final class ManagedInstance: @unchecked Sendable {
     /// Grows with every start; a start that waited for a bundle looks whether it is still wanted.
     var startNumber = 0
 
-    init(assignment: Assignment, machine: InstanceMachine, since: Timestamp) {
+    init(assignment: Assignment, machine: InstanceMachine, since: Timestamp, recordFile: RecordFile) {
         self.assignment = assignment
+        self.recordFile = recordFile
         self.machine = machine
         self.since = since
     }

@@ -7,7 +7,7 @@ internal import PaaSModel
 
 /// Files of the agent below `<home>/agent`:
 ///
-/// - `instances/<instance>.json` — one ``InstanceRecord`` each
+/// - `instances/<instance>.record` — one ``InstanceRecord`` each, as JSON in a `RecordFile`
 /// - `runs/<run>/` — FIFOs `stdout` and `stderr`; `exit`, the record that `paas-init` writes; FIFO `ended`, by which it
 ///   tells that the app has ended; `capture`, see `RunCapture`; and the socket `connector`, on which it hands out
 ///   connections to an app in a network of its own
@@ -70,14 +70,16 @@ struct StateDirectory: Sendable {
     func loadInstances() throws -> (records: [InstanceRecord], damaged: [String]) {
         var records: [InstanceRecord] = []
         var damaged: [String] = []
+        try convertOlderRecords()
         for name in try FileManager.default.contentsOfDirectory(atPath: instances).sorted() {
             let path = instances + "/" + name
             // The record may be one that is never written again.
-            if name.hasSuffix(".json.new") { unlink(path) }
-            guard name.hasSuffix(".json") else { continue }
-            let data = try Data(contentsOf: URL(filePath: path))
-            if let record = try? JSONDecoder().decode(InstanceRecord.self, from: data),
-                name == record.assignment.instanceID + ".json"
+            if name.hasSuffix(".new") { unlink(path) }
+            guard name.hasSuffix(Self.recordSuffix) else { continue }
+            let file = [UInt8](try Data(contentsOf: URL(filePath: path)))
+            if let bytes = RecordFile.record(in: file),
+                let record = try? JSONDecoder().decode(InstanceRecord.self, from: Data(bytes)),
+                name == record.assignment.instanceID + Self.recordSuffix
             {
                 records.append(record)
             } else {
@@ -90,21 +92,39 @@ struct StateDirectory: Sendable {
         return (records, damaged)
     }
 
-    func save(_ record: InstanceRecord) throws {
-        try save(record, to: instances + "/" + record.assignment.instanceID + ".json")
+    /// An earlier agent wrote each record as a JSON file of its own. One that is not JSON becomes a damaged record.
+    private func convertOlderRecords() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: instances) where name.hasSuffix(".json") {
+            let path = instances + "/" + name
+            var file = RecordFile(path: instances + "/" + name.dropLast(5) + Self.recordSuffix)
+            // A conversion that was cut short has left the old file, and nobody has written the new one since.
+            try file.write([UInt8](try Data(contentsOf: URL(filePath: path))))
+            unlink(path)
+        }
     }
 
-    func removeInstance(_ instanceID: String) {
-        unlink(instances + "/" + instanceID + ".json")
+    private static let recordSuffix = ".record"
+
+    /// The file of an instance's record, for its one writer.
+    func recordFile(of instanceID: String) -> RecordFile {
+        RecordFile(path: instances + "/" + instanceID + Self.recordSuffix)
     }
+
+    func save(_ record: InstanceRecord, to file: inout RecordFile) throws { try file.write(Self.encoded(record)) }
+
+    func removeInstance(_ instanceID: String) { unlink(recordFile(of: instanceID).path) }
 
     /// Replaces a file in one step.
     ///
     /// - Parameter sync: it must survive a power failure; see `FileReplacement`.
     func save(_ value: some Encodable, to path: String, sync: Bool = false) throws {
+        try FileReplacement.replace(path, with: Self.encoded(value), sync: sync)
+    }
+
+    private static func encoded(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        try FileReplacement.replace(path, with: [UInt8](try encoder.encode(value)), sync: sync)
+        return [UInt8](try encoder.encode(value))
     }
 
     // MARK: Directories

@@ -65,7 +65,9 @@ extension Supervisor {
         let machine = InstanceMachine(
             policy: record.assignment.spec.restart, goal: record.goal, state: record.state,
             restarts: record.restarts, failures: record.failures, endIsRequested: record.run?.stopRequested ?? false)
-        let instance = ManagedInstance(assignment: record.assignment, machine: machine, since: .now)
+        let instance = ManagedInstance(
+            assignment: record.assignment, machine: machine, since: .now,
+            recordFile: directory.recordFile(of: record.assignment.instanceID))
         instance.everReady = record.everReady
         instance.lastExit = record.lastExit
         instance.interrupted = record.interrupted
@@ -234,6 +236,9 @@ extension Supervisor {
         startQueue.removeAll()
         for timer in queuedStarts.values { loop.cancel(timer) }
         queuedStarts.removeAll()
+        launchQueue.removeAll()
+        for timer in launching.values { loop.cancel(timer) }
+        launching.removeAll()
         dependencies.outbox.close()
     }
 

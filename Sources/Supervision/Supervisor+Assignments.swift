@@ -41,7 +41,8 @@ extension Supervisor {
             takeLimits(of: assignment, for: instance)
         } else {
             instance = ManagedInstance(
-                assignment: assignment, machine: InstanceMachine(policy: assignment.spec.restart), since: .now)
+                assignment: assignment, machine: InstanceMachine(policy: assignment.spec.restart), since: .now,
+                recordFile: directory.recordFile(of: assignment.instanceID))
             instances[assignment.instanceID] = instance
             publishRoute(ofApp: assignment.app)
         }

@@ -191,8 +191,13 @@ extension Supervisor {
                     permanent: run.startFailure != nil && run.startFailureIsPermanent || commandMissing
                         || lifecycle.forbidsRestart(exit.code))),
             to: instance, note: exit.reason)
-        // Only now: an agent that dies before this is followed by one that finds the exit record and reports the end.
-        cleanUp(run)
+        // Only now: an agent that dies before this is followed by one that finds the exit record and reports the end. An
+        // app that is down and starts again at once does not wait for it.
+        if instance.pauseTimer != nil, instance.nextPause == .zero {
+            _ = schedule(after: .zero) { $0.cleanUp(run) }
+        } else {
+            cleanUp(run)
+        }
         if let squatter { report(instance, [event(.warning, instance, squatter)]) }
         for waiter in endWaiters { waiter.resume() }
         endWaiters.removeAll()

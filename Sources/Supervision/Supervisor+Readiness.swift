@@ -69,6 +69,12 @@ extension Supervisor {
 
     func startTimedOut(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run, instance.machine.state == .starting else { return }
+        // A supervisor that is behind may come here before it comes to what has happened in time.
+        if run.startFailureReader != nil { readStartFailure(of: run, instance: instance) }
+        guard instance.machine.state == .starting else { return }
+        if run.assignment.spec.healthPath == nil, case .onItsPort = listening(run) {
+            return becameReady(run, of: instance)
+        }
         let seconds = lifecycle(of: instance).startTimeout.shortText
         run.unhealthyReason = "was not ready within \(seconds): \(instance.reason ?? "no reason known")"
         feed(.unhealthy, to: instance, note: run.unhealthyReason)

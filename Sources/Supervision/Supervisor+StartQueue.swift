@@ -4,8 +4,10 @@ internal import Glibc
 internal import LinuxSystem
 internal import PaaSModel
 
-/// Starting what had been running before the machine, or every app, went down: a few at a time, because a hundred
-/// programs that start together on a few cores all miss their time.
+/// Starting many: a few at a time, because a hundred programs that start together on a few cores all miss their time.
+///
+/// What had been running before the machine went down waits until those before it are ready. Any other start waits only until
+/// the sandboxes of those before it stand: an app that is slow to become ready must not keep another from its restart.
 extension Supervisor {
     /// Starts under way at once.
     private static let startsAtOnce = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
@@ -36,5 +38,35 @@ extension Supervisor {
         guard let timer = queuedStarts.removeValue(forKey: instance.id) else { return }
         loop.cancel(timer)
         startNext()
+    }
+
+    // MARK: Sandboxes under way
+
+    private static let launchesAtOnce = 2 * startsAtOnce
+
+    var mayLaunch: Bool { launching.count < Self.launchesAtOnce }
+
+    func launchLater(_ instance: ManagedInstance, appDirectory: String) {
+        instance.reason = "waiting for others to start first"
+        launchQueue.append((instance, instance.startNumber, appDirectory))
+    }
+
+    /// Its `paas-init` has been spawned.
+    func launchHasBegun(of instance: ManagedInstance) {
+        launching[instance.id] = schedule(after: Self.longestTurn) { $0.launchIsOver(of: instance) }
+    }
+
+    /// The app runs, or has failed to, or it took too long: the next one may be spawned.
+    func launchIsOver(of instance: ManagedInstance) {
+        guard let timer = launching.removeValue(forKey: instance.id) else { return }
+        loop.cancel(timer)
+        while mayLaunch, !launchQueue.isEmpty {
+            let (instance, startNumber, appDirectory) = launchQueue.removeFirst()
+            // Stopped or removed meanwhile.
+            guard instances[instance.id] === instance, instance.startNumber == startNumber,
+                instance.machine.state == .starting
+            else { continue }
+            launch(instance, appDirectory: appDirectory)
+        }
     }
 }

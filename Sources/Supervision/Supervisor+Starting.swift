@@ -60,11 +60,14 @@ extension Supervisor {
         }
     }
 
-    private func launch(_ instance: ManagedInstance, appDirectory: String) {
+    /// Spawns a run, or puts it behind those that are being spawned.
+    func launch(_ instance: ManagedInstance, appDirectory: String) {
         // A bundle may come after another agent has taken over.
         guard !hasLeft else { return }
+        guard mayLaunch else { return launchLater(instance, appDirectory: appDirectory) }
         do {
             try spawn(instance, appDirectory: appDirectory)
+            launchHasBegun(of: instance)
         } catch let error as SupervisionError {
             startFailed(instance, error.message, permanent: error.isPermanent)
         } catch let error as SandboxError {
@@ -175,7 +178,7 @@ extension Supervisor {
     private func saveStart(of record: RunRecord, for instance: ManagedInstance) throws {
         var whole = instance.record
         whole.run = record
-        try directory.save(whole)
+        try directory.save(whole, to: &instance.recordFile)
     }
 
     static func makeRunID() -> String {
@@ -237,11 +240,11 @@ extension Supervisor {
     }
 
     private func appStarted(_ run: Run, of instance: ManagedInstance) {
+        launchIsOver(of: instance)
         watchEgress(of: run, instance)
         run.record.appPID = run.process.flatMap { ProcFS.children(of: $0.value.pid).first }
         exemptFromOutOfMemoryKills(run)
         instance.reason = "waiting for PORT \(run.record.port) to be listened on by \(instance.assignment.slot)"
-        save(instance)
         let pid = run.record.appPID.map { ", pid \($0)" } ?? ""
         systemLine("started \(run.assignment.release)\(pid), PORT \(run.record.port)", of: instance)
         report(instance)

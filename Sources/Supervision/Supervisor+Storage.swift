@@ -25,7 +25,7 @@ extension Supervisor {
         stateRetry = schedule(after: Self.stateRetryPause) { supervisor in
             do {
                 for instance in supervisor.instances.values where instance.machine.state != .removed {
-                    try supervisor.directory.save(instance.record)
+                    try supervisor.directory.save(instance.record, to: &instance.recordFile)
                 }
                 supervisor.stateRetry = nil
                 supervisor.dependencies.logger.notice("the state of instances is written again")

@@ -85,6 +85,10 @@ public actor Supervisor {
     var startQueue: [ManagedInstance] = []
     /// Those of the queue whose start is under way, with the time after which the next one no longer waits for them.
     var queuedStarts: [String: EventLoop.Timer] = [:]
+    /// Instances whose `paas-init` is at work, with the time after which the next one no longer waits for them.
+    var launching: [String: EventLoop.Timer] = [:]
+    /// Those that wait for one of these.
+    var launchQueue: [(instance: ManagedInstance, startNumber: Int, appDirectory: String)] = []
     /// Captures of earlier agents' runs, during ``restore(stopping:)``.
     var preparedCaptures: [String: RunCapture] = [:]
 
@@ -145,7 +149,10 @@ public actor Supervisor {
         for action in actions where action != .forget { perform(action, for: instance) }
         if instance.machine.state != before.state {
             publishRoute(ofApp: instance.app)
-            if before.state == .starting { startIsOver(instance) }
+            if before.state == .starting {
+                launchIsOver(of: instance)
+                startIsOver(instance)
+            }
         }
         // Last: what is forgotten cannot be reported any more.
         if actions.contains(.forget) { forget(instance) }
@@ -224,7 +231,7 @@ public actor Supervisor {
     func save(_ instance: ManagedInstance) {
         guard instances[instance.id] === instance, !hasLeft else { return }
         do {
-            try directory.save(instance.record)
+            try directory.save(instance.record, to: &instance.recordFile)
         } catch {
             stateIsNotWritten(because: error)
         }

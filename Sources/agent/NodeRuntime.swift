@@ -195,8 +195,7 @@ final class NodeRuntime {
     static func defaultCgroupRoot(of home: PaaSHome) throws -> String {
         let root = try CgroupDiscovery.current().defaultRoot
         if home == PaaSHome(environment: [:], userID: 0) { return root }
-        // FNV-1a, because it must be the same in every run.
-        let hash = home.root.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let hash = FNV1a.hash(home.root.utf8)
         let slash = root.lastIndex(of: "/") ?? root.startIndex
         return root[..<slash] + "/paas-home-" + String(hash, radix: 16) + root[slash...]
     }

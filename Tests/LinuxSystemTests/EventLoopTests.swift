@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Synchronization
 import Testing
 
 @testable import LinuxSystem
@@ -46,6 +47,21 @@ private actor Resident {
     }
 }
 
+/// Work that hands itself over again until it is told to stop, or has done so very often.
+private final class Chain: Sendable {
+    let loop: EventLoop
+    let limit: Int
+    let length = Atomic(0)
+    let isOver = Atomic(false)
+
+    init(loop: EventLoop, limit: Int) { (self.loop, self.limit) = (loop, limit) }
+
+    func next() {
+        guard !isOver.load(ordering: .relaxed), length.add(1, ordering: .relaxed).newValue < limit else { return }
+        loop.execute { self.next() }
+    }
+}
+
 private final class Box {
     let value: OwnedDescriptor
     var registration: EventLoop.Registration?
@@ -84,6 +100,19 @@ private final class Box {
         let pipe = try Pipe()
         try pipe.writer?.writeAll([42])
         #expect(try await resident.firstByte(of: pipe.takeReader()) == 42)
+        resident.loop.stop()
+    }
+
+    /// What hands itself over again and again once kept every descriptor and timer waiting.
+    @Test func workThatBringsWorkKeepsNoDescriptorWaiting() async throws {
+        let resident = try makeResident()
+        let pipe = try Pipe()
+        try pipe.writer?.writeAll([42])
+        let chain = Chain(loop: resident.loop, limit: 1_000_000)
+        resident.loop.execute { chain.next() }
+        #expect(try await resident.firstByte(of: pipe.takeReader()) == 42)
+        chain.isOver.store(true, ordering: .relaxed)
+        #expect(chain.length.load(ordering: .relaxed) < chain.limit)
         resident.loop.stop()
     }
 

@@ -27,7 +27,7 @@ import Testing
                2: garbage
             """
         #expect(
-            TCPSockets.parse(table, inState: "0A") == [
+            TCPSockets.parse(table, inState: 10) == [
                 TCPSockets.Socket(state: "LISTEN", port: 20_000, isReachableOnLoopback: true, waiting: 3, inode: 1234)
             ])
         #expect(TCPSockets.parse(table).map(\.state) == ["LISTEN", "ESTABLISHED"])
@@ -59,5 +59,34 @@ import Testing
         #expect(sockets.contains(port: port))
         #expect(sockets.sockets(heldBy: [getpid()]).contains { $0.port == port })
         #expect(sockets.holder(ofPort: port)?.pid == getpid())
+    }
+
+    /// Both ways to ask say the same of the same sockets, whatever the address.
+    @Test(arguments: [
+        ("127.0.0.1", true), ("0.0.0.0", true), ("127.0.0.2", false), ("::", true), ("::1", false),
+        ("::ffff:127.0.0.1", true),
+        ("::ffff:127.0.0.2", false),
+    ])
+    func theKernelAnswersWhatItsTablesSay(_ host: String, reachable: Bool) throws {
+        let listener = try ListeningSocket.bind(host: host, port: 0)
+        let port = try ListeningSocket.address(of: listener).port
+        let asked = try #require(TCPSockets.asked(ofProcess: getpid(), states: 1 << 10))
+        let read = TCPSockets.read(ofProcess: getpid(), inState: 10)
+        let own = try #require(asked.first { $0.port == port })
+        #expect(own.state == "LISTEN" && own.isReachableOnLoopback == reachable)
+        #expect(read.first { $0.port == port } == own)
+    }
+
+    @Test func anotherNetworkIsAskedAndNotThisOne() throws {
+        let listener = try ListeningSocket.bind(host: "127.0.0.1", port: 0)
+        let port = try ListeningSocket.address(of: listener).port
+        let null = try OwnedDescriptor.open("/dev/null", O_RDWR)
+        let other = try Spawner.spawn(
+            Spawner.Request(path: "/bin/sleep", arguments: ["sleep", "60"], newNetworkNamespace: true),
+            descriptors: [null.rawValue, null.rawValue, null.rawValue], cgroup: nil)
+        defer { _ = try? other.send(signal: SIGKILL) }
+        #expect(TCPSockets.asked(ofProcess: other.pid, states: ~0) == [])
+        // And this thread is back where it was.
+        #expect(TCPSockets.asked(ofProcess: getpid(), states: 1 << 10)?.contains { $0.port == port } == true)
     }
 }

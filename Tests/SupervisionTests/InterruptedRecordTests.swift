@@ -56,12 +56,28 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: root) }
         let directory = try StateDirectory(root: root)
         let whole = try record(.running, goal: .running)
-        try directory.save(whole)
-        let half = directory.instances + "/i-gone.json.new"
+        var file = directory.recordFile(of: whole.assignment.instanceID)
+        try directory.save(whole, to: &file)
+        let half = directory.instances + "/i-gone.record.new"
         try #require(FileManager.default.createFile(atPath: half, contents: Data("{".utf8)))
         let found = try directory.loadInstances()
         #expect(found.records == [whole] && found.damaged.isEmpty)
         #expect(!FileManager.default.fileExists(atPath: half))
+    }
+
+    @Test func recordsOfAnEarlierVersionAreTakenOver() throws {
+        let root = "/tmp/paas-records-\(getpid())-\(UInt32.random(in: .min ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let directory = try StateDirectory(root: root)
+        let whole = try record(.running, goal: .running)
+        let older = directory.instances + "/\(whole.assignment.instanceID).json"
+        try JSONEncoder().encode(whole).write(to: URL(filePath: older))
+        try Data("{\"half".utf8).write(to: URL(filePath: directory.instances + "/i-half.json"))
+        let found = try directory.loadInstances()
+        #expect(found.records == [whole])
+        #expect(found.damaged == [directory.instances + "/i-half.record.damaged"])
+        #expect(try directory.loadInstances().records == [whole])
+        #expect(!FileManager.default.fileExists(atPath: older))
     }
 
     /// An agent was killed while it removed a bundle; the next one took what was left for the whole of it.

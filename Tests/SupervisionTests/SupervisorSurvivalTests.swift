@@ -91,7 +91,7 @@ struct SupervisorSurvivalTests {
         try await SupervisorHarness.withAgent { harness, first in
             await first.supervisor.apply(try put(server))
             _ = await first.status(of: "i-test") { $0.state == .running }
-            let path = harness.home + "/instances/i-test.json"
+            let path = harness.home + "/instances/i-test.record"
             // After the report and before the forgetting the port is given up.
             first.ports.whenReleased { link(path, path + ".kept") }
             await first.supervisor.apply(.delete(revision: 2, instanceID: "i-test"))
@@ -109,12 +109,35 @@ struct SupervisorSurvivalTests {
         }
     }
 
+    /// A thousand apps that ended together were all spawned before anything else was looked at, and then missed their time.
+    @Test func onlyAFewSandboxesAreMadeAtOnce() async throws {
+        try await SupervisorHarness.withAgent { harness, agent in
+            let many = (1...20).map { number in
+                var assignment = server
+                assignment.instanceID = "i-\(number)"
+                assignment.slot = "web.\(number)"
+                return assignment
+            }
+            let (launching, queued) = await agent.supervisor.startAll(many)
+            #expect(launching > 0 && launching < many.count && launching + queued == many.count)
+            for await _ in agent.outbox.additions {
+                if await agent.supervisor.statuses().filter({ $0.state == .running }).count == many.count { break }
+            }
+            #expect(await agent.supervisor.startAll([]) == (0, 0))
+            for assignment in many {
+                await agent.supervisor.apply(.delete(revision: 2, instanceID: assignment.instanceID))
+            }
+            await agent.supervisor.waitUntilNothingRuns { _ in }
+            return agent
+        }
+    }
+
     @Test func damagedRecordCostsARestartOfThatAppAndNothingElse() async throws {
         try await SupervisorHarness.withAgent { harness, first in
             await first.supervisor.apply(try put(server))
             let before = await first.status(of: "i-test") { $0.state == .running }
             first.abandon()
-            let record = harness.home + "/instances/i-test.json"
+            let record = harness.home + "/instances/i-test.record"
             try Data("{\"half".utf8).write(to: URL(filePath: record))
             let second = try await harness.startAgent()
             #expect(FileManager.default.fileExists(atPath: record + ".damaged"))
@@ -230,5 +253,13 @@ struct SupervisorSurvivalTests {
         #expect(harness.runCgroups.isEmpty)
         await agent.supervisor.apply(.delete(revision: 9, instanceID: "i-test"))
         agent.abandon()
+    }
+}
+
+extension Supervisor {
+    /// Starts all in one turn; how many are being spawned after it, and how many wait for them.
+    fileprivate func startAll(_ assignments: [Assignment]) -> (launching: Int, queued: Int) {
+        for assignment in assignments { apply(.put(revision: 1, assignment: assignment)) }
+        return (launching.count, launchQueue.count)
     }
 }
