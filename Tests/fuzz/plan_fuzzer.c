@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sanitizer/asan_interface.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,8 +27,15 @@ static void *recorded_calloc(size_t count, size_t size) {
     return memory;
 }
 
+// Of the seeds: one that is refused would be no beginning.
+static bool must_be_accepted;
+
 _Noreturn void fail_start(enum paas_init_stage stage, int error, const char *detail) {
     assert(stage == PAAS_INIT_STAGE_PLAN_INVALID && error == EINVAL && detail != NULL);
+    if (must_be_accepted) {
+        fprintf(stderr, "a plan that must be accepted was refused: %s\n", detail);
+        exit(1);
+    }
     longjmp(refused, 1);
 }
 
@@ -73,6 +81,12 @@ static void use(const struct plan *plan) {
     }
     assert(plan->header.uid != 0 && plan->header.gid != 0 && plan->arguments[0] != NULL);
     assert(plan->header.mount_count == 0 || (plan->header.namespaces & PAAS_INIT_NS_MOUNT));
+}
+
+int LLVMFuzzerInitialize(int *count, char ***arguments) {
+    (void)count, (void)arguments;
+    must_be_accepted = getenv("PLANS_MUST_BE_ACCEPTED") != NULL;
+    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
