@@ -22,21 +22,22 @@ image_masked=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scr
     systemd-tmpfiles-setup-dev-early.service systemd-update-done.service systemd-update-utmp.service
     systemd-update-utmp-runlevel.service systemd-user-sessions.service)
 
-# Prints the image of a Debian release, building it first where it is not there yet. $1: such as bookworm. Fails when
-# its packages cannot be had; the reason is in $cache/images/RELEASE.log.
+# Prints the image of a Debian release, building it first where it is not there yet. $1: such as bookworm; $2: more packages,
+# with commas between, or nothing. Fails when its packages cannot be had; the reason is beside it, in a file .log.
 debian_image() {
-    local release=$1 image=$cache/images/$1.img work recipe
+    local release=$1 name=$1${2:+,$2} image work recipe
+    image=$cache/images/$name.img
     # A change of the recipe makes a new image.
     recipe=$(cat "$here/image.sh" "$here/systemd/guest.service" "$here/systemd/guest" | sha256sum)
     if [[ ! -f $image || $(<"$image.recipe") != "$recipe" ]]; then
         mkdir -p "$cache/images"
         work=$(mktemp -d -p "$cache/images")
         # A mount namespace of its own, because mmdebstrap mounts /proc and more in the tree.
-        if ! unshare --mount mmdebstrap --mode=root --variant=minbase --include="$image_packages" \
+        if ! unshare --mount mmdebstrap --mode=root --variant=minbase --include="$image_packages${2:+,$2}" \
             --aptopt='Acquire::Languages "none"' --dpkgopt='force-unsafe-io' \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' \
-            "$release" "$work/tree" "$(debian_mirror)" >"$cache/images/$release.log" 2>&1 </dev/null; then
+            "$release" "$work/tree" "$(debian_mirror)" >"$cache/images/$name.log" 2>&1 </dev/null; then
             rm -rf "$work"
             return 1
         fi
