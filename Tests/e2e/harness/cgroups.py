@@ -39,9 +39,10 @@ class OwnCgroup:
     def processes(self):
         """Pids of every process in it or below, with their command lines."""
         found = {}
-        for procs in self.path.rglob("cgroup.procs"):
+        # Not rglob, which fails when a cgroup goes while it is there.
+        for directory, _, _ in os.walk(self.path):
             try:
-                pids = procs.read_text().split()
+                pids = Path(directory, "cgroup.procs").read_text().split()
             except OSError:
                 continue
             for pid in pids:
