@@ -8,8 +8,8 @@ internal import Glibc
 /// Writing over bytes that are there costs a few microseconds. ``FileReplacement`` makes a new file every time, and a file
 /// system may begin to write that to the disk before rename(2) returns (`auto_da_alloc`, ext4(5)), which takes milliseconds.
 ///
-/// A place is one line, `paas-record 1 <sequence> <bytes> <checksum>` in hexadecimal (FNV-1a, 64 bits), and the record; what
-/// is behind that means nothing. The record of the higher sequence counts, unless its writer died in the middle of it. A power
+/// A place is one line, `paas-record 1 <sequence> <bytes> <checksum>` in hexadecimal (FNV-1a, 64 bits, of what is before it and of the record),
+/// and the record; what is behind that means nothing. The record of the higher sequence counts, unless its writer died in the middle of it. A power
 /// failure may cost both.
 ///
 /// For one writer of a path at a time.
@@ -64,19 +64,24 @@ public struct RecordFile: Sendable {
     }
 
     private static func place(_ bytes: [UInt8], sequence: UInt64) -> [UInt8] {
-        let fields = [sequence, UInt64(bytes.count), FNV1a.hash(bytes)].map { String($0, radix: 16) }
-        let line = "paas-record 1 " + fields.joined(separator: " ") + "\n"
-        return Array(line.utf8) + bytes
+        let head = "paas-record 1 \(String(sequence, radix: 16)) \(String(bytes.count, radix: 16)) "
+        return Array("\(head)\(checksum(head, bytes))\n".utf8) + bytes
+    }
+
+    /// Of the head as well: a new sequence before an old record must not count.
+    private static func checksum(_ head: String, _ bytes: [UInt8]) -> String {
+        String(FNV1a.hash(Array(head.utf8) + bytes), radix: 16)
     }
 
     private static func record(inPlace place: ArraySlice<UInt8>) -> (sequence: UInt64, bytes: [UInt8])? {
         guard let end = place.prefix(headerBytes).firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-        let fields = String(decoding: place[..<end], as: UTF8.self).split(separator: " ")
+        let line = String(decoding: place[..<end], as: UTF8.self)
+        let fields = line.split(separator: " ")
         guard fields.count == 5, fields[0] == "paas-record", fields[1] == "1",
             let sequence = UInt64(fields[2], radix: 16), let count = Int(fields[3], radix: 16),
-            let checksum = UInt64(fields[4], radix: 16), count <= place.endIndex - end - 1
+            count <= place.endIndex - end - 1
         else { return nil }
         let bytes = [UInt8](place[(end + 1)..<(end + 1 + count)])
-        return FNV1a.hash(bytes) == checksum ? (sequence, bytes) : nil
+        return fields[4] == checksum(String(line.dropLast(fields[4].count)), bytes) ? (sequence, bytes) : nil
     }
 }

@@ -112,8 +112,8 @@ struct SupervisorSurvivalTests {
     /// A thousand apps that ended together were all spawned before anything else was looked at, and then missed their time.
     @Test func onlyAFewSandboxesAreMadeAtOnce() async throws {
         try await SupervisorHarness.withAgent { harness, agent in
-            let many = (1...20).map { number in
-                var assignment = server
+            let many = try (1...20).map { number in
+                var assignment = try SupervisorHarness.assignment(server)
                 assignment.instanceID = "i-\(number)"
                 assignment.slot = "web.\(number)"
                 return assignment
