@@ -38,7 +38,8 @@ final class Exchange {
     private(set) var isRequestSent = false
     private var body: BodyReader
     private var claimed: Upstream?
-    private var hasRetried = false
+    private var hasAvoidedAnInstance = false
+    private var hasAskedAgain = false
     private var isOver = false
 
     var loop: RouterLoop { front.loop }
@@ -89,8 +90,8 @@ final class Exchange {
     /// Another instance gets the request: nothing of it has been sent yet, so that is safe for any method.
     private func connectFailed(_ upstream: Upstream) {
         loop.table.eject(upstream, until: loop.eventLoop.now + TimeAmount(loop.configuration.ejection))
-        if !hasRetried, case .upstream(let other) = loop.table.claim(app: request.app, avoiding: upstream) {
-            hasRetried = true
+        if !hasAvoidedAnInstance, case .upstream(let other) = loop.table.claim(app: request.app, avoiding: upstream) {
+            hasAvoidedAnInstance = true
             loop.table.release(upstream, of: request.app)
             claimed = other
             if other != upstream { return connect(other) }
@@ -120,10 +121,10 @@ final class Exchange {
 
     /// The app closed a kept connection just when the request was sent: once more on a new one.
     private func retryOnNewConnection() -> Bool {
-        guard let connection = upstream, connection.isReused, !hasUpstreamSpoken, !hasRetried, incoming.isIdempotent,
+        guard let connection = upstream, connection.isReused, !hasUpstreamSpoken, !hasAskedAgain, incoming.isIdempotent,
             incoming.isBodyless
         else { return false }
-        hasRetried = true
+        hasAskedAgain = true
         upstream = nil
         connection.close()
         front.timer.clear()

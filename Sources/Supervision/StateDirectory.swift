@@ -10,7 +10,7 @@ internal import PaaSModel
 /// - `instances/<instance>.record` — one ``InstanceRecord`` each, as JSON in a `RecordFile`
 /// - `runs/<run>/` — FIFOs `stdout` and `stderr`; `exit`, the record that `paas-init` writes; FIFO `ended`, by which it
 ///   tells that the app has ended; `capture`, see `RunCapture`; and the socket `connector`, on which it hands out
-///   connections to an app in a network of its own
+///   connections to an app in a network of its own. `runs/prepared-<n>/` has the same and waits for the next run
 /// - `apps/<app>/data` — the app's `/data`; `apps/<app>/bundles/<sha256>/` — its `/app`s, unpacked
 /// - `empty/` — `/app` of an app without a bundle
 /// - `uids.json` — uid of each app; `outbox/` — reports that are not acknowledged; `logs/` — see AppLogs
@@ -43,15 +43,24 @@ struct StateDirectory: Sendable {
     var userIDs: String { root + "/uids.json" }
 
     func run(_ runID: String) -> String { runs + "/" + runID }
-    func stdout(ofRun runID: String) -> String { run(runID) + "/stdout" }
-    func stderr(ofRun runID: String) -> String { run(runID) + "/stderr" }
-    func ended(ofRun runID: String) -> String { run(runID) + "/ended" }
+    /// Of a run that has not begun; no run has such an id.
+    func preparedRun(_ number: Int) -> String { runs + "/prepared-\(number)" }
+
+    static let stdoutName = "stdout"
+    static let stderrName = "stderr"
+    static let endedName = "ended"
+    static let exitRecordName = "exit"
+    static let connectorName = "connector"
+
+    func stdout(ofRun runID: String) -> String { "\(run(runID))/\(Self.stdoutName)" }
+    func stderr(ofRun runID: String) -> String { "\(run(runID))/\(Self.stderrName)" }
+    func ended(ofRun runID: String) -> String { "\(run(runID))/\(Self.endedName)" }
     func captureJournal(ofRun runID: String) -> String { run(runID) + "/capture" }
-    func exitRecord(ofRun runID: String) -> String { run(runID) + "/exit" }
+    func exitRecord(ofRun runID: String) -> String { "\(run(runID))/\(Self.exitRecordName)" }
     /// What the tool of the network mode `egress` has said.
     func egressMessages(ofRun runID: String) -> String { run(runID) + "/egress" }
     /// See paas_init_protocol.h; whoever connects is given the run's directory.
-    func connector(ofRun runID: String) -> String { run(runID) + "/connector" }
+    func connector(ofRun runID: String) -> String { "\(run(runID))/\(Self.connectorName)" }
     func app(_ appID: String) -> String { apps + "/" + appID }
     func data(ofApp appID: String) -> String { app(appID) + "/data" }
 

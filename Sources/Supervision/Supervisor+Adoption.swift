@@ -239,6 +239,8 @@ extension Supervisor {
         launchQueue.removeAll()
         for timer in launching.values { loop.cancel(timer) }
         launching.removeAll()
+        // The next agent removes their directories.
+        preparedRuns.removeAll()
         dependencies.outbox.close()
     }
 

@@ -16,8 +16,7 @@ extension Supervisor {
 
     // MARK: Asking for the end
 
-    func closeRouteAndDrain(_ instance: ManagedInstance) {
-        publishRoute(ofApp: instance.app)
+    func drain(_ instance: ManagedInstance) {
         guard let run = instance.run else { return signalStop(instance) }
         Task {
             await dependencies.routes.drain(instanceID: instance.id, limit: lifecycle(of: instance).drain)
@@ -86,6 +85,8 @@ extension Supervisor {
         guard instance.run === run, !run.isEnding else { return }
         _ = exitRecord(of: run)
         for stream in [LogLine.Stream.stdout, .stderr] { captureAll(of: run, stream) }
+        // What comes still is read at the very end; until then the loop would only be told of every writer that is gone.
+        unwatchOutput(of: run)
         killAll(of: run)
     }
 

@@ -42,7 +42,7 @@ extension Supervisor {
 
     // MARK: Sandboxes under way
 
-    private static let launchesAtOnce = 2 * startsAtOnce
+    static let launchesAtOnce = 2 * startsAtOnce
 
     var mayLaunch: Bool { launching.count < Self.launchesAtOnce }
 

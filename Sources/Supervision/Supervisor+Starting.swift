@@ -103,7 +103,7 @@ extension Supervisor {
 
         let runID = Self.makeRunID()
         var undo = StartUndo(directory: directory, runID: runID)
-        try makeRunDirectory(runID, userID: userID)
+        let listener = try makeRunDirectory(runID, userID: userID)
         let cgroup = try dependencies.cgroups.makeRun(
             app: assignment.app.rawValue, run: runID, limits: CgroupLimits(assignment.spec.limits))
         undo.cgroup = cgroup
@@ -124,9 +124,7 @@ extension Supervisor {
         let endedWriter = try OwnedDescriptor.open(directory.ended(ofRun: runID), O_RDWR)
         let exitRecord = try OwnedDescriptor.open(directory.exitRecord(ofRun: runID), O_WRONLY | O_CREAT)
         // Only paas-init keeps it: it is there for this agent and for the next.
-        let connector =
-            network == .host
-            ? nil : Shared(try MessageSocket.listen(at: directory.connector(ofRun: runID)))
+        let connector = network == .host ? nil : listener
         let egress = network == .egress ? Shared(try SocketPair()) : nil
         let started = try InitStart(
             path: configuration.initPath, plan: plan,
@@ -157,22 +155,6 @@ extension Supervisor {
         run.timers[.startTimeout] = schedule(after: lifecycle(of: instance).startTimeout) { supervisor in
             supervisor.startTimedOut(run, of: instance)
         }
-    }
-
-    private func makeRunDirectory(_ runID: String, userID: UInt32) throws {
-        try StateDirectory.makeDirectory(directory.run(runID))
-        try Self.makeFIFO(directory.ended(ofRun: runID))
-        for path in [directory.stdout(ofRun: runID), directory.stderr(ofRun: runID)] {
-            try Self.makeFIFO(path)
-            // An app may open /dev/stdout again; the FIFO's owner must then be the app's uid.
-            guard chown(path, userID, userID) == 0 else {
-                throw SystemError(operation: "chown", path: path, errno: errno)
-            }
-        }
-    }
-
-    private static func makeFIFO(_ path: String) throws(SystemError) {
-        guard mkfifo(path, 0o600) == 0 else { throw SystemError(operation: "mkfifo", path: path, errno: errno) }
     }
 
     private func saveStart(of record: RunRecord, for instance: ManagedInstance) throws {
@@ -241,6 +223,7 @@ extension Supervisor {
 
     private func appStarted(_ run: Run, of instance: ManagedInstance) {
         launchIsOver(of: instance)
+        _ = schedule(after: .zero) { $0.prepareRuns() }
         watchEgress(of: run, instance)
         run.record.appPID = run.process.flatMap { ProcFS.children(of: $0.value.pid).first }
         exemptFromOutOfMemoryKills(run)

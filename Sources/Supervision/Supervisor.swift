@@ -89,6 +89,9 @@ public actor Supervisor {
     var launching: [String: EventLoop.Timer] = [:]
     /// Those that wait for one of these.
     var launchQueue: [(instance: ManagedInstance, startNumber: Int, appDirectory: String)] = []
+    /// For the next runs; see ``prepareRuns()``.
+    var preparedRuns: [PreparedRun] = []
+    var preparedRunNumber = 0
     /// Captures of earlier agents' runs, during ``restore(stopping:)``.
     var preparedCaptures: [String: RunCapture] = [:]
 
@@ -138,8 +141,9 @@ public actor Supervisor {
         for case .pause(let failures, let wasReady) in actions {
             choosePause(instance, failures: failures, wasReady: wasReady)
         }
-        // Whoever is told that it stops relies on its getting no more requests (decision 0053).
-        if before.state == .running, instance.machine.state != .running { publishRoute(ofApp: instance.app) }
+        // Whoever is told that it runs sends requests, and whoever is told that it stops relies on its getting none
+        // (decision 0053).
+        if instance.machine.state != before.state || actions.contains(.openRoute) { publishRoute(ofApp: instance.app) }
         // Written down and reported first: what is done after that may be undone by nobody.
         if instance.machine.state != before.state {
             announce(instance, from: before, note: note)
@@ -147,12 +151,13 @@ public actor Supervisor {
             save(instance)
         }
         for action in actions where action != .forget { perform(action, for: instance) }
-        if instance.machine.state != before.state {
+        // Whoever waits for it reads what it waits for.
+        if instance.machine.state == .starting, instance.machine.state != before.state {
             publishRoute(ofApp: instance.app)
-            if before.state == .starting {
-                launchIsOver(of: instance)
-                startIsOver(instance)
-            }
+        }
+        if before.state == .starting, instance.machine.state != .starting {
+            launchIsOver(of: instance)
+            startIsOver(instance)
         }
         // Last: what is forgotten cannot be reported any more.
         if actions.contains(.forget) { forget(instance) }
@@ -161,9 +166,9 @@ public actor Supervisor {
     private func perform(_ action: InstanceMachine.Action, for instance: ManagedInstance) {
         switch action {
         case .start: isRestoring ? startLater(instance) : start(instance)
-        case .openRoute, .closeRoute: publishRoute(ofApp: instance.app)
+        case .openRoute, .closeRoute: break  // ``take(_:_:note:)`` has published the route.
         case .examineAndKill: examineAndKill(instance)
-        case .closeRouteAndDrain: closeRouteAndDrain(instance)
+        case .closeRouteAndDrain: drain(instance)
         case .signalStop: signalStop(instance)
         case .kill: kill(instance)
         case .pause: pause(instance)

@@ -2,6 +2,7 @@
 
 import Glibc
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import Router
@@ -76,5 +77,46 @@ struct SocketSourceTests {
             }
         }
         try await backend.stop()
+    }
+
+    /// Of two instances one ended with a request in its kept connection; the other was not asked, and the client got 502.
+    @Test func anInstanceThatEndedWithARequestInItsConnectionIsReplacedByAnother() async throws {
+        let ending = try await Backend { wire, _ in
+            _ = try await wire.receive(until: "\r\n\r\n")
+            try await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst")
+            _ = try await wire.receive(until: "\r\n\r\n")
+            try await wire.reset()
+        }
+        let other = try await Backend.fixed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+        let connections = Mutex(0)
+        let port = ending.port
+        try await withRouter(sockets: { upstream, eventLoop, _ in
+            guard upstream.id == "i-ending" else { return nil }
+            let isFirst = connections.withLock { count in
+                count += 1
+                return count == 1
+            }
+            return eventLoop.makeCompletedFuture {
+                guard isFirst else { throw Unreachable() }
+                return try Self.connect(to: port)
+            }
+        }) { router in
+            let upstream = ending.upstream("i-ending")
+            router.table.set(app: "pair", route: Route(state: .ready, upstreams: [upstream]))
+            let wire = try await router.connect()
+            try await wire.send("GET /apps/pair/ HTTP/1.1\r\nHost: router.test\r\n\r\n")
+            #expect(try await wire.receiveMessage().body == "first")
+            router.table.set(
+                app: "pair", route: Route(state: .ready, upstreams: [upstream, other.upstream("i-other")]))
+            // In turns, so that one of the two is led to the kept connection.
+            for _ in 0..<2 {
+                try await wire.send("GET /apps/pair/ HTTP/1.1\r\nHost: router.test\r\n\r\n")
+                let answer = try await wire.receiveMessage()
+                #expect(answer.status == 200 && answer.body == "other")
+            }
+            await wire.close()
+            #expect(connections.withLock { $0 } == 2)
+        }
+        for backend in [ending, other] { try await backend.stop() }
     }
 }

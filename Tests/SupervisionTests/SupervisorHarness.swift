@@ -154,8 +154,15 @@ final class Agent: Sendable {
 /// Remembers the last route of each app.
 final class RecordedRoutes: RouteSink {
     private let routes = Mutex<[AppName: AppRoute]>([:])
+    private let hook = Mutex<(@Sendable (AppRoute?) -> Void)?>(nil)
 
-    func setRoute(_ route: AppRoute?, app: AppName) { routes.withLock { $0[app] = route } }
+    /// Does something on the supervisor's thread with every route that is set.
+    func whenSet(_ body: @escaping @Sendable (AppRoute?) -> Void) { hook.withLock { $0 = body } }
+
+    func setRoute(_ route: AppRoute?, app: AppName) {
+        routes.withLock { $0[app] = route }
+        hook.withLock { $0 }?(route)
+    }
     func drain(instanceID: String, limit: Duration) async {}
     func removeRecords(ofApp appID: String) {}
     func route(of app: AppName) -> AppRoute? { routes.withLock { $0[app] } }

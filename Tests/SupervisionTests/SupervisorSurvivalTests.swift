@@ -6,6 +6,7 @@ import FoundationEssentials
 import Glibc
 import LinuxSystem
 import PaaSModel
+import Synchronization
 import Testing
 
 @testable import Supervision
@@ -128,6 +129,26 @@ struct SupervisorSurvivalTests {
                 await agent.supervisor.apply(.delete(revision: 2, instanceID: assignment.instanceID))
             }
             await agent.supervisor.waitUntilNothingRuns { _ in }
+            return agent
+        }
+    }
+
+    /// A deploy that had succeeded was followed by "is starting": it was told before the router knew.
+    @Test func routeIsOpenBeforeAnybodyIsToldAndShutBeforeToo() async throws {
+        try await SupervisorHarness.withAgent { harness, agent in
+            let told = Mutex<[(isReady: Bool, isToldToRun: Bool)]>([])
+            let outbox = agent.outbox
+            agent.routes.whenSet { route in
+                let last = outbox.oldest(1_000).last?.status.state
+                told.withLock { $0.append((route?.state == .ready, last == .running)) }
+            }
+            await agent.supervisor.apply(try put(server))
+            _ = await agent.status(of: "i-test") { $0.state == .running }
+            await agent.supervisor.apply(.delete(revision: 2, instanceID: "i-test"))
+            await agent.supervisor.waitUntilNothingRuns { _ in }
+            let all = told.withLock { $0 }
+            #expect(all.first { $0.isReady }?.isToldToRun == false)
+            #expect(all.last { $0.isToldToRun }?.isReady == false)
             return agent
         }
     }
