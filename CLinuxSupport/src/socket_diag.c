@@ -32,7 +32,8 @@ static int diag_socket(int network_namespace) {
     if (own < 0) return -errno;
     bool is_elsewhere = network_namespace >= 0 && !same_file(own, network_namespace);
     int fd = -1, error = 0;
-    if (is_elsewhere && setns(network_namespace, CLONE_NEWNET) != 0) {
+    // First whether it may come back: from a user namespace of our own it may not, because this network is not of that.
+    if (is_elsewhere && (setns(own, CLONE_NEWNET) != 0 || setns(network_namespace, CLONE_NEWNET) != 0)) {
         error = errno;
     } else {
         fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
