@@ -172,5 +172,8 @@ void cls_seccomp_free(void *filter);
 /// AUDIT_ARCH_* of this machine, as a filter sees it.
 uint32_t cls_seccomp_architecture(void);
 
+/// 1 while a loop device has the file (loop(4)), else 0.
+int cls_has_loop_device(const char *path);
+
 #pragma clang assume_nonnull end
 #endif

@@ -41,7 +41,7 @@ enum paas_init_descriptor {
 // makes the whole plan invalid.
 
 #define PAAS_INIT_PLAN_MAGIC 0x4E4C5050u // "PPLN"
-#define PAAS_INIT_PLAN_VERSION 6u
+#define PAAS_INIT_PLAN_VERSION 7u
 
 enum {
     PAAS_INIT_PLAN_MAX_BYTES = 1 << 20,
@@ -113,6 +113,7 @@ enum paas_init_mount_kind {
     PAAS_INIT_MOUNT_SYMLINK = 5, // source: the link's text
     PAAS_INIT_MOUNT_FILE = 6,    // source: the contents; mode counts
     PAAS_INIT_MOUNT_MASK = 7,    // an empty read-only directory over a directory that an earlier bind shows
+    PAAS_INIT_MOUNT_DISK = 8,    // source: path of an ext4 image on the host; it is grown to size where it is smaller
 };
 
 enum paas_init_mount_flag {
@@ -178,6 +179,7 @@ enum paas_init_stage {
     PAAS_INIT_STAGE_MOUNT_MASK = 28,
     PAAS_INIT_STAGE_ROOT_READ_ONLY = 29,
     PAAS_INIT_STAGE_PIVOT_ROOT = 30,
+    PAAS_INIT_STAGE_MOUNT_DISK = 31, // among the mounts, whose numbers were taken
     PAAS_INIT_STAGE_RLIMIT = 40,
     PAAS_INIT_STAGE_GROUPS = 41,
     PAAS_INIT_STAGE_SECUREBITS = 42,

@@ -80,6 +80,9 @@ void make_target(int root, const char *target, bool is_directory, enum paas_init
 int open_in_root(int root, const char *target);
 void set_attributes(int tree, uint64_t set, bool recursive, enum paas_init_stage stage, const char *detail);
 
+// disk.c
+void mount_disk(int root, const struct mount_entry *entry);
+
 // join.c
 void join_namespaces(const struct plan *plan);
 

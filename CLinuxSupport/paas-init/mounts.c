@@ -72,6 +72,7 @@ static void make_entry(int root, const struct mount_entry *entry, const struct p
     case PAAS_INIT_MOUNT_SYMLINK: symlink_entry(root, entry); break;
     case PAAS_INIT_MOUNT_FILE: file_entry(root, entry, plan); break;
     case PAAS_INIT_MOUNT_MASK: mount_mask(root, entry->target, PAAS_INIT_STAGE_MOUNT_MASK, is_optional); break;
+    case PAAS_INIT_MOUNT_DISK: mount_disk(root, entry); break;
     }
 }
 

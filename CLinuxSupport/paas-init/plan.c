@@ -66,7 +66,7 @@ static void take_mounts(struct reader *reader, struct plan *plan) {
     for (uint32_t i = 0; i < plan->header.mount_count; i++) {
         struct mount_entry *entry = &plan->mounts[i];
         take(reader, &entry->header, sizeof entry->header, "a mount");
-        if (entry->header.kind < PAAS_INIT_MOUNT_BIND || entry->header.kind > PAAS_INIT_MOUNT_MASK) {
+        if (entry->header.kind < PAAS_INIT_MOUNT_BIND || entry->header.kind > PAAS_INIT_MOUNT_DISK) {
             invalid("a mount's kind");
         }
         if (entry->header.flags > 31 || entry->header.mode > 01777 || entry->header.reserved != 0) {
@@ -74,7 +74,8 @@ static void take_mounts(struct reader *reader, struct plan *plan) {
         }
         entry->source = take_string(reader, "a mount's source");
         entry->target = checked_target(take_string(reader, "a mount's target"));
-        if (entry->header.kind == PAAS_INIT_MOUNT_BIND && entry->source[0] != '/') invalid("a bind mount's source");
+        bool is_path = entry->header.kind == PAAS_INIT_MOUNT_BIND || entry->header.kind == PAAS_INIT_MOUNT_DISK;
+        if (is_path && entry->source[0] != '/') invalid("a mount's source");
     }
 }
 

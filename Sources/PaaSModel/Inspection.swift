@@ -14,6 +14,26 @@ public struct AppInspection: Codable, Hashable, Sendable {
     }
 }
 
+/// The file system of an app's `/data`, in bytes.
+public struct DiskInspection: Codable, Hashable, Sendable {
+    /// Size of its image: what the limit is now.
+    public var sizeBytes: Int64
+    /// What the image takes of the node's own disk.
+    public var allocatedBytes: Int64
+    /// What files take of it; nil while nothing has it mounted.
+    public var usedBytes: Int64?
+    /// What files may still take; nil while nothing has it mounted.
+    public var freeBytes: Int64?
+
+    /// Creates it.
+    public init(sizeBytes: Int64, allocatedBytes: Int64, usedBytes: Int64? = nil, freeBytes: Int64? = nil) {
+        self.sizeBytes = sizeBytes
+        self.allocatedBytes = allocatedBytes
+        self.usedBytes = usedBytes
+        self.freeBytes = freeBytes
+    }
+}
+
 /// What is in force for one instance.
 public struct InstanceInspection: Codable, Hashable, Sendable {
     /// A process that listens on the instance's port.
@@ -60,6 +80,8 @@ public struct InstanceInspection: Codable, Hashable, Sendable {
     public var sandbox: SandboxProfile
     /// Each layer of the sandbox, and whether it is in force for this process.
     public var layers: [SandboxLayer]
+    /// The file system at `/data`, the same for all of its instances; nil where the size of `/data` has no limit.
+    public var disk: DiskInspection?
     /// The app's log, the same for all of its instances.
     public var log: LogInspection?
     /// How the last run ended.

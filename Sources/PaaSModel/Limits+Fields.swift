@@ -53,11 +53,13 @@ extension Limits {
         field(
             "ioWritesPerSecond", "io-write-iops", .count, \.ioWritesPerSecond, requests,
             "is not between 1 and 1000000000"),
-        field("diskBytes", "disk", .bytes, \.diskBytes, mebibyte, "is not between 1 MiB and 1 PiB"),
+        field("diskBytes", "disk", .bytes, \.diskBytes, disk, "is not between 4 MiB and 1 PiB"),
     ]
 
     /// A pebibyte is more than any machine has, and still a whole number in every JSON reader.
     private static let mebibyte: ClosedRange<Int64> = 1 << 20...1 << 50
+    /// An ext4 file system with a journal needs a few.
+    private static let disk: ClosedRange<Int64> = 4 << 20...1 << 50
     private static let page: ClosedRange<Int64> = 4_096...1 << 50
     private static let requests = 1...1_000_000_000
 

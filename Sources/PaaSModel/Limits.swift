@@ -26,7 +26,7 @@ public struct Limits: Codable, Hashable, Sendable {
     public var ioReadsPerSecond: Int?
     /// Write requests a second to each disk (`io.max`), at least 1.
     public var ioWritesPerSecond: Int?
-    /// Size of `/data` in bytes, at least 1 MiB.
+    /// Size in bytes of the file system at `/data`, at least 4 MiB. One that is there stays when this is nil.
     public var diskBytes: Int64?
 
     /// No limits unless given.

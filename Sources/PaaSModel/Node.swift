@@ -37,7 +37,7 @@ public struct NodeCapabilities: Codable, Hashable, Sendable {
 
 /// One kind of limit on one node.
 public struct LimitSupport: Codable, Hashable, Sendable {
-    /// `memory`, `cpu`, `pids`, `io-max` or `io-weight`.
+    /// `memory`, `cpu`, `pids`, `io-max`, `io-weight` or `disk`.
     public var name: String
     /// An app that asks for it gets it; otherwise its deploy is refused.
     public var enforced: Bool

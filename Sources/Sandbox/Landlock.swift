@@ -92,7 +92,7 @@ public struct Landlock: Hashable, Sendable {
             var rights: FileRights = options.contains(.readOnly) ? .read : .own
             if !options.contains(.noExecution) { rights.insert(.execute) }
             return [PathRule(path: target, rights: rights, optional: options.contains(.optional))]
-        case .temporary(let target, _, _, let options):
+        case .temporary(let target, _, _, let options), .disk(_, let target, _, let options):
             let rights = options.contains(.noExecution) ? FileRights.own : FileRights.own.union(.execute)
             return [PathRule(path: target, rights: rights, optional: false)]
         case .processes(let target):

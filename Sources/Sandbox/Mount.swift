@@ -39,12 +39,14 @@ public enum Mount: Hashable, Sendable {
     case file(target: String, contents: String, mode: UInt32 = 0o444, options: Options = [])
     /// Nothing: an empty read-only directory over one that an earlier mount shows.
     case mask(target: String, options: Options = [])
+    /// The ext4 file system in an image file of the host, grown to a size in bytes where it is smaller.
+    case disk(image: String, target: String, growingTo: UInt64, options: Options = [])
 
     /// Where it appears.
     public var target: String {
         switch self {
         case .bind(_, let target, _), .temporary(let target, _, _, _), .processes(let target), .devices(let target, _),
-            .symbolicLink(let target, _), .file(let target, _, _, _), .mask(let target, _):
+            .symbolicLink(let target, _), .file(let target, _, _, _), .mask(let target, _), .disk(_, let target, _, _):
             target
         }
     }

@@ -3,7 +3,7 @@
 /// Numbers of `paas_init_protocol.h`; Tests/SandboxTests runs the real `paas-init` on what is written with them.
 enum PlanFormat {
     static let magic: UInt32 = 0x4E4C_5050
-    static let version: UInt32 = 6
+    static let version: UInt32 = 7
     static let headerBytes = 96
     static let lingerFlag: UInt32 = 1
     static let terminalFlag: UInt32 = 2
@@ -136,10 +136,7 @@ private struct PlanWriter {
         }
         switch mount {
         case .bind(let source, _, let options):
-            guard source.hasPrefix("/") else {
-                throw SandboxError(.invalidPlan, "'\(source)' is not an absolute path to mount from")
-            }
-            try append(mount, kind: 1, options: options, source: source)
+            try append(mount, kind: 1, options: options, source: Self.checked(source))
         case .temporary(_, let size, let mode, let options):
             try append(mount, kind: 2, options: options, size: size, mode: mode)
         case .processes: try append(mount, kind: 3)
@@ -148,7 +145,16 @@ private struct PlanWriter {
         case .file(_, let contents, let mode, let options):
             try append(mount, kind: 6, options: options, mode: mode, source: contents)
         case .mask(_, let options): try append(mount, kind: 7, options: options)
+        case .disk(let image, _, let size, let options):
+            try append(mount, kind: 8, options: options, size: size, source: Self.checked(image))
         }
+    }
+
+    private static func checked(_ source: String) throws -> String {
+        guard source.hasPrefix("/") else {
+            throw SandboxError(.invalidPlan, "'\(source)' is not an absolute path to mount from")
+        }
+        return source
     }
 
     private mutating func append(

@@ -26,22 +26,33 @@ extension SandboxPlanner {
     ///   - userID: the app's uid and gid, in ``UserIDs/range``.
     /// - Throws: `SandboxError.invalidPlan` when the uid is not one of the apps'.
     public func unpackPlan(archive: String, destination: String, userID: UInt32) throws -> RunPlan {
+        // Without owners and set-user-id bits from the archive; tar itself refuses '..' and strips a leading '/'.
+        var plan = try toolPlan(
+            hostname: "unpack", script: Self.unpackScript, userID: userID,
+            mounts: [
+                .bind(source: archive, target: "/archive", options: [.readOnly, .noExecution]),
+                .bind(source: destination, target: "/app", options: []),
+            ])
+        plan.workingDirectory = "/app"
+        return plan
+    }
+
+    /// A plan that runs a shell script of ours on what is an app's, as the app's own user and confined as the app is: in a
+    /// view that shows nothing but programs and the mounts.
+    ///
+    /// - Throws: `SandboxError`, with code `invalidPlan` when the uid is not one of the apps'.
+    func toolPlan(hostname: String, script: String, userID: UInt32, mounts: [Mount]) throws -> RunPlan {
         guard UserIDs.range.contains(userID) else {
             throw SandboxError(.invalidPlan, "\(userID) is not one of the user ids for apps")
         }
         try checkLayers()
-        // Without owners and set-user-id bits from the archive; tar itself refuses '..' and strips a leading '/'.
-        var plan = RunPlan(
-            argumentVector: ["sh", "-c", Self.unpackScript],
-            userID: userID, groupID: userID, workingDirectory: "/app")
-        plan.environment = ["PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"]
+        var plan = RunPlan(argumentVector: ["sh", "-c", script], userID: userID, groupID: userID)
+        plan.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"]
         plan.namespaces = networks.modes.contains(.isolated) ? [.standard, .network] : .standard
-        plan.hostname = "unpack"
+        plan.hostname = hostname
         plan.resourceLimits = ResourceLimit.standard
         plan.mounts =
-            systemMounts + [
-                .bind(source: archive, target: "/archive", options: [.readOnly, .noExecution]),
-                .bind(source: destination, target: "/app", options: []),
+            systemMounts + mounts + [
                 .processes(target: "/proc"),
                 .devices(target: "/dev", sharedMemoryBytes: 1 << 20),
             ]

@@ -24,6 +24,8 @@ public struct SandboxPlanner: Sendable {
         public var landlockABI = SandboxProbe.landlockABI
         /// The network modes that this node can give.
         public var networks = NetworkSupport.current()
+        /// Whether this node can limit the size of `/data`.
+        public var disks = DiskSupport.current()
         /// Preference of the kernel's OOM killer: above 0, so that on a full machine apps go before the platform.
         public var outOfMemoryScoreAdjustment: Int32 = 200
 
@@ -50,6 +52,9 @@ public struct SandboxPlanner: Sendable {
     /// The network modes that this node can give.
     public var networks: NetworkSupport { configuration.networks }
 
+    /// Whether this node can limit the size of `/data`.
+    public var disks: DiskSupport { configuration.disks }
+
     /// The network mode of a release: what it asks for, or else the strictest that this node can give.
     ///
     /// - Throws: `SandboxError` with code `networkUnavailable` when this node cannot give what it asks for.
@@ -67,6 +72,10 @@ public struct SandboxPlanner: Sendable {
         assignment: Assignment, port: Int, userID: UInt32, directories: AppDirectories
     ) throws -> RunPlan {
         try checkRequest(assignment.spec)
+        try checkDisk(of: assignment.spec, hasImage: directories.disk != nil)
+        guard assignment.spec.limits.diskBytes == nil || directories.disk != nil else {
+            throw SandboxError(.invalidPlan, "there is no image for /data, whose size is limited")
+        }
         let network = try network(of: assignment.spec)
         guard UserIDs.range.contains(userID) else {
             throw SandboxError(.invalidPlan, "\(userID) is not one of the user ids for apps")
@@ -157,10 +166,12 @@ public struct SandboxPlanner: Sendable {
                     + "operator allow it")
         case .off: break
         }
-        if spec.limits.diskBytes != nil {
-            throw SandboxError(
-                .limitUnavailable, "this node cannot limit the size of /data yet; deploy without --disk")
-        }
+    }
+
+    /// - Parameter hasImage: the app's `/data` is in an image already.
+    /// - Throws: `SandboxError` when the release cannot have its `/data` here.
+    public func checkDisk(of spec: ReleaseSpec, hasImage: Bool) throws {
+        try configuration.disks.check(spec, hasImage: hasImage)
     }
 
     private func mounts(
@@ -185,9 +196,14 @@ public struct SandboxPlanner: Sendable {
             } else {
                 .temporary(target: "/app", sizeBytes: 4_096, mode: 0o555, options: .noExecution)
             }
+        let data: Mount =
+            if let disk = directories.disk {
+                .disk(image: disk.image, target: "/data", growingTo: UInt64(disk.growingTo), options: writable)
+            } else {
+                .bind(source: directories.data, target: "/data", options: writable)
+            }
         return view + identity + [
-            bundle,
-            .bind(source: directories.data, target: "/data", options: writable),
+            bundle, data,
             .temporary(
                 target: "/tmp", sizeBytes: configuration.temporaryBytes, mode: 0o1777, options: writable),
             .symbolicLink(target: "/var/tmp", text: "../tmp"),

@@ -114,13 +114,19 @@ public struct SandboxProbe: Sendable {
             ? nil : Gap("the kernel has no system-call filters", "boot a kernel with CONFIG_SECCOMP_FILTER")
     }
 
+    /// Whether `/proc/PID/status` shows a capability as effective.
+    static func has(_ capability: Capability, inStatus text: String) -> Bool {
+        effectiveCapabilities(inStatus: text) & (1 << capability.rawValue) != 0
+    }
+
     /// Bits of capabilities(7).
-    private enum Capability: UInt64, CustomStringConvertible {
+    enum Capability: UInt64, CustomStringConvertible {
         case setGID = 6
         case setUID = 7
         case setPrivileges = 8
         case networkAdmin = 12
         case sysAdmin = 21
+        case sysResource = 24
 
         var description: String {
             switch self {
@@ -129,6 +135,7 @@ public struct SandboxProbe: Sendable {
             case .setPrivileges: "CAP_SETPCAP"
             case .networkAdmin: "CAP_NET_ADMIN"
             case .sysAdmin: "CAP_SYS_ADMIN"
+            case .sysResource: "CAP_SYS_RESOURCE"
             }
         }
     }

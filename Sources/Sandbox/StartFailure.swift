@@ -62,6 +62,17 @@ public struct StartFailure: Error, Hashable, Sendable, CustomStringConvertible {
             "the command and environment are larger than the kernel allows"
         case (.fork, EAGAIN):
             "no process could be created for the app: a limit of processes is reached"
+        case (.mountDisk, ENOENT), (.mountDisk, ENODEV):
+            "/data could not be mounted\(subject)\(reason); load what the kernel lacks with 'modprobe -a loop ext4', and see "
+                + "what 'paas doctor' says of --disk"
+        case (.mountDisk, EPERM):
+            "/data could not be mounted\(subject)\(reason); the agent needs loop devices, and CAP_SYS_RESOURCE to let /data "
+                + "grow while it is in use"
+        case (.mountDisk, EUCLEAN), (.mountDisk, EINVAL), (.mountDisk, EROFS):
+            "/data could not be mounted\(subject)\(reason); its file system may be damaged: stop the app and have 'e2fsck -f' "
+                + "look at the image on the node"
+        case (.mountDisk, _):
+            "/data could not be mounted\(subject)\(reason)"
         default:
             "the app could not be started: \(stage.activity) failed\(subject)\(reason)"
         }

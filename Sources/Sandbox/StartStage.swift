@@ -14,6 +14,8 @@ public struct StartStage: RawRepresentable, Hashable, Sendable {
     public static let planInvalid = StartStage(rawValue: 2)
     /// A bind mount: a directory of the app or of the host.
     public static let mountBind = StartStage(rawValue: 22)
+    /// Mounting the image of an app's `/data`.
+    public static let mountDisk = StartStage(rawValue: 31)
     /// Waiting for the tool of the network mode `egress`.
     public static let egress = StartStage(rawValue: 17)
     /// Creating the app's process.
@@ -37,7 +39,7 @@ public struct StartStage: RawRepresentable, Hashable, Sendable {
         20: "making mounts private", 21: "mounting the root", 22: "binding a directory", 23: "mounting a tmpfs",
         24: "mounting /proc", 25: "mounting /dev", 26: "creating a link", 27: "writing a file",
         28: "hiding a directory",
-        29: "making the root read-only", 30: "changing the root",
+        29: "making the root read-only", 30: "changing the root", 31: "mounting the image of /data",
         40: "setting a resource limit", 41: "dropping groups", 42: "locking securebits",
         43: "dropping the bounding set", 44: "changing the group", 45: "changing the user",
         46: "dropping capabilities", 47: "setting no_new_privs", 48: "clearing dumpable",

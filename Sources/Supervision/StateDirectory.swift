@@ -11,7 +11,8 @@ internal import PaaSModel
 /// - `runs/<run>/` — FIFOs `stdout` and `stderr`; `exit`, the record that `paas-init` writes; FIFO `ended`, by which it
 ///   tells that the app has ended; `capture`, see `RunCapture`; and the socket `connector`, on which it hands out
 ///   connections to an app in a network of its own. `runs/prepared-<n>/` has the same and waits for the next run
-/// - `apps/<app>/data` — the app's `/data`; `apps/<app>/bundles/<sha256>/` — its `/app`s, unpacked
+/// - `apps/<app>/data` — the app's `/data`, or `apps/<app>/disk`, an image with it, where its size is limited;
+///   `apps/<app>/bundles/<sha256>/` — its `/app`s, unpacked
 /// - `empty/` — `/app` of an app without a bundle
 /// - `uids.json` — uid of each app; `outbox/` — reports that are not acknowledged; `logs/` — see AppLogs
 ///
@@ -161,9 +162,10 @@ struct StateDirectory: Sendable {
         }
     }
 
-    /// Creates the app's `/data` if it is not there, owned by the app's uid.
+    /// Creates the app's `/data` if it is not there, owned by the app's uid; of an app with an image, only what is around it.
     func prepareData(ofApp appID: String, userID: UInt32) throws(SystemError) {
         try prepareBundles(ofApp: appID, userID: userID)
+        if exists(disk(ofApp: appID)) { return }
         let path = data(ofApp: appID)
         try Self.makeDirectory(path)
         guard lchown(path, userID, userID) == 0 else {

@@ -77,7 +77,7 @@ extension Supervisor {
     func finishPurge(ofApp appID: String) {
         guard !hasLeft, purgeRequested.contains(appID) else { return }
         guard !instances.values.contains(where: { $0.assignment.appID == appID }),
-            !sessions.values.contains(where: { $0.appID == appID })
+            !sessions.values.contains(where: { $0.appID == appID }), diskTurns[appID] == nil
         else { return }
         purgeRequested.remove(appID)
         ledger.forget(appID: appID)

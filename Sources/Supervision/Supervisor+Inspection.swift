@@ -23,6 +23,9 @@ extension Supervisor {
             state: instance.machine.state, sandbox: spec.sandbox)
         found.lastExit = instance.lastExit
         found.log = logWriter(of: instance.assignment)?.inspection
+        found.disk = directory.diskSize(ofApp: instance.assignment.appID).map {
+            DiskInspection(sizeBytes: $0.bytes, allocatedBytes: $0.allocatedBytes)
+        }
         guard let run = instance.run else { return found }
         found.port = Int(run.record.port)
         found.cgroup = run.record.cgroup
@@ -33,6 +36,9 @@ extension Supervisor {
         found.resourceLimits = process.resourceLimits
         found.layers = LayersInForce.of(process, profile: spec.sandbox, node: node)
         found.portOwner = portOwner(run, pid: pid)
+        if found.disk != nil, let space = Self.space(at: "/proc/\(pid)/root/data") {
+            (found.disk?.usedBytes, found.disk?.freeBytes) = space
+        }
         return found
     }
 
@@ -42,6 +48,14 @@ extension Supervisor {
         let own = (try? run.cgroup.processIDs()) ?? []
         return InstanceInspection.PortOwner(
             pid: holder.pid, name: holder.name, ownInstance: own.contains(holder.pid))
+    }
+
+    /// What files take of a file system, and what they may still take (statvfs(3)).
+    private static func space(at path: String) -> (used: Int64, free: Int64)? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        let block = Int64(status.f_frsize)
+        return (Int64(status.f_blocks - status.f_bfree) * block, Int64(status.f_bavail) * block)
     }
 
     /// The kernel's own words; a file that is not there belongs to a controller that this machine does not have.

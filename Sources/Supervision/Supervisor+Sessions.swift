@@ -27,14 +27,16 @@ extension Supervisor {
         case .instance: return try startInInstance(order)
         case .sandbox:
             let app = order.assignment.appID
-            guard let bundle = order.assignment.spec.bundle else {
-                return try startInSandbox(order, appDirectory: directory.empty)
-            }
-            let path = directory.bundle(bundle, ofApp: app)
-            if !directory.exists(path) {
+            let path = appDirectory(of: order.assignment)
+            if let bundle = order.assignment.spec.bundle, !directory.exists(path) {
                 try await unpack(bundle, into: path, ofApp: app)
                 try checkRoom(for: order)
             }
+            guard needsDiskTurn(order.assignment) else { return try startInSandbox(order, appDirectory: path) }
+            await takeDiskTurn(ofApp: app)
+            defer { endDiskTurn(ofApp: app) }
+            _ = try await prepareDisk(of: order.assignment)
+            try checkRoom(for: order)
             return try startInSandbox(order, appDirectory: path)
         }
     }
@@ -110,9 +112,7 @@ extension Supervisor {
         let appID = assignment.appID
         let plan = try dependencies.planner.joiningPlan(
             assignment: assignment, port: Int(run.record.port), userID: users.userID(ofApp: appID),
-            directories: AppDirectories(
-                app: assignment.spec.bundle.map { directory.bundle($0, ofApp: appID) } ?? directory.empty,
-                data: directory.data(ofApp: appID)))
+            directories: directories(of: assignment, app: appDirectory(of: assignment)))
         let start = SessionStart(instance: assignment.slot, release: assignment.release)
         return try spawn(
             plan, order, start: start, bundle: nil, cgroup: run.cgroup, ownsCgroup: false,
@@ -147,7 +147,7 @@ extension Supervisor {
         let port = try sessionPort(id, network)
         var plan = try dependencies.planner.plan(
             assignment: assignment, port: Int(port), userID: userID,
-            directories: AppDirectories(app: appDirectory, data: directory.data(ofApp: assignment.appID)))
+            directories: directories(of: assignment, app: appDirectory))
         // Nobody is led into it.
         plan.connectorPort = nil
         let app = assignment.app.rawValue

@@ -8,29 +8,46 @@ internal import PaaSModel
 internal import Sandbox
 
 extension Supervisor {
-    /// Starts a run: brings the bundle first when there is one.
+    /// Starts a run: first brings the bundle, and makes the image of `/data`, where there is need to.
     func start(_ instance: ManagedInstance) {
         guard !hasLeft else { return }
         instance.startNumber += 1
-        guard let bundle = instance.assignment.spec.bundle else {
-            return launch(instance, appDirectory: directory.empty)
-        }
-        let path = directory.bundle(bundle, ofApp: instance.assignment.appID)
-        if directory.exists(path) { return launch(instance, appDirectory: path) }
-        instance.reason = "getting the bundle \(bundle.prefix(12))"
+        let assignment = instance.assignment
+        let path = appDirectory(of: assignment)
+        let isComplete = directory.exists(path)
+        if isComplete, !needsDiskTurn(assignment) { return launch(instance, appDirectory: path) }
         let number = instance.startNumber
         Task {
-            guard instance.startNumber == number, instance.machine.state == .starting else { return }
+            // A stop may come in meanwhile, and even another start.
+            func isWanted() -> Bool { instance.startNumber == number && instance.machine.state == .starting }
+            guard isWanted() else { return }
             do {
-                try await unpack(bundle, into: path, ofApp: instance.assignment.appID)
-                // A stop may have come in meanwhile, and even another start.
-                guard instance.startNumber == number, instance.machine.state == .starting else { return }
+                if !isComplete, let bundle = assignment.spec.bundle {
+                    instance.reason = "getting the bundle \(bundle.prefix(12))"
+                    try await unpack(bundle, into: path, ofApp: assignment.appID)
+                }
+                guard isWanted() else { return }
+                guard needsDiskTurn(assignment) else { return launch(instance, appDirectory: path) }
+                instance.reason = "preparing /data"
+                await takeDiskTurn(ofApp: assignment.appID)
+                defer { endDiskTurn(ofApp: assignment.appID) }
+                guard isWanted() else { return }
+                if let note = try await prepareDisk(of: assignment) { systemLine(note, of: instance) }
+                guard isWanted() else { return }
                 launch(instance, appDirectory: path)
+            } catch let error as SupervisionError {
+                if isWanted() { startFailed(instance, error.message, permanent: error.isPermanent) }
+            } catch let error as SandboxError {
+                if isWanted() { startFailed(instance, error.message, permanent: true) }
             } catch {
-                guard instance.startNumber == number, instance.machine.state == .starting else { return }
-                startFailed(instance, "the bundle cannot be had: \(error)", permanent: false)
+                if isWanted() { startFailed(instance, "\(error)", permanent: false) }
             }
         }
+    }
+
+    /// Where the release's bundle lies, or will lie.
+    func appDirectory(of assignment: Assignment) -> String {
+        assignment.spec.bundle.map { directory.bundle($0, ofApp: assignment.appID) } ?? directory.empty
     }
 
     /// Unpacks a bundle once, however many instances wait for it.
@@ -39,7 +56,13 @@ extension Supervisor {
         let userID = try users.userID(ofApp: appID)
         try directory.prepareBundles(ofApp: appID, userID: userID)
         let bundles = dependencies.bundles
-        let task = Task { try await bundles.unpack(bundle: bundle, into: path, userID: userID) }
+        let task = Task {
+            do {
+                try await bundles.unpack(bundle: bundle, into: path, userID: userID)
+            } catch {
+                throw SupervisionError("the bundle cannot be had: \(error)", isPermanent: false)
+            }
+        }
         unpacking[path] = task
         defer { unpacking[path] = nil }
         try await task.value
@@ -98,7 +121,7 @@ extension Supervisor {
         try directory.prepareData(ofApp: assignment.appID, userID: userID)
         var plan = try dependencies.planner.plan(
             assignment: assignment, port: Int(port), userID: userID,
-            directories: AppDirectories(app: appDirectory, data: directory.data(ofApp: assignment.appID)))
+            directories: directories(of: assignment, app: appDirectory))
         plan.lingers = true
 
         let runID = Self.makeRunID()

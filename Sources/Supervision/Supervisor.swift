@@ -64,6 +64,8 @@ public actor Supervisor {
     var endWaiters: [CheckedContinuation<Void, Never>] = []
     /// Bundles that are on their way, by the directory they go to.
     var unpacking: [String: Task<Void, any Error>] = [:]
+    /// Apps whose image of `/data` is being looked after, each with the starts that wait for that.
+    var diskTurns: [String: [CheckedContinuation<Void, Never>]] = [:]
     /// Commands that people run beside apps, by id.
     var sessions: [String: CommandSession] = [:]
     var logWriters: [String: AppLogWriter] = [:]

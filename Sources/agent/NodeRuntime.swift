@@ -126,6 +126,8 @@ final class NodeRuntime {
         capabilities.limits = cgroups.obstacles.map {
             LimitSupport(name: $0.option, enforced: $0.reason == nil, detail: $0.reason)
         }
+        let disks = planner.disks.obstacle
+        capabilities.limits?.append(LimitSupport(name: "disk", enforced: disks == nil, detail: disks))
         capabilities.appsMemoryBytes = cgroups.ceilings.memoryBytes
         capabilities.appsProcesses = cgroups.ceilings.processes
         return Node(

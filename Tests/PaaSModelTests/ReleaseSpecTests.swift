@@ -68,7 +68,7 @@ import Testing
         #expect(field { $0.limits.cpu = .nan } == "limits.cpu")
         #expect(field { $0.limits.cpu = .infinity } == "limits.cpu")
         #expect(field { $0.limits.pids = 0 } == "limits.pids")
-        #expect(field { $0.limits.diskBytes = 0 } == "limits.diskBytes")
+        #expect(field { $0.limits.diskBytes = (4 << 20) - 1 } == "limits.diskBytes")
         #expect(field { $0.stopGraceSeconds = -1 } == "stopGraceSeconds")
         #expect(field { $0.stopGraceSeconds = .nan } == "stopGraceSeconds")
         #expect(field { $0.stopGraceSeconds = 3601 } == "stopGraceSeconds")
@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test func limitsAtTheirEdgesAreValid() {
-        #expect(field { $0.limits = Limits(memoryBytes: 1 << 20, cpu: 0.01, pids: 1, diskBytes: 1 << 20) } == nil)
+        #expect(field { $0.limits = Limits(memoryBytes: 1 << 20, cpu: 0.01, pids: 1, diskBytes: 4 << 20) } == nil)
         #expect(field { $0.stopGraceSeconds = 0 } == nil)
     }
 

@@ -12,6 +12,7 @@ struct LandlockTests {
         .temporary(target: "/tmp", sizeBytes: 1, mode: 0o1777, options: .noExecution),
         .symbolicLink(target: "/bin", text: "usr/bin"), .file(target: "/etc/hosts", contents: ""),
         .processes(target: "/proc"), .devices(target: "/dev", sharedMemoryBytes: 1),
+        .disk(image: "/srv/disk", target: "/limited", growingTo: 0, options: .noExecution),
     ]
 
     private func rights(_ path: String, abi: Int = 7) -> Landlock.FileRights? {
@@ -26,6 +27,7 @@ struct LandlockTests {
         #expect(rights("/data")?.isSuperset(of: [.execute, .writeFile, .refer, .truncate]) == true)
         #expect(rights("/tmp")?.isSuperset(of: [.writeFile, .refer]) == true)
         #expect(rights("/tmp")?.contains(.execute) == false)
+        #expect(rights("/limited") == rights("/tmp"))
         #expect(rights("/dev/shm")?.contains(.execute) == false)
         #expect(rights("/proc") == [.readFile, .readDirectory, .writeFile, .truncate])
         #expect(rights("/bin") == nil)

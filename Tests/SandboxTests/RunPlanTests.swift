@@ -20,7 +20,7 @@ struct RunPlanTests {
         let header = (0..<24).map { _ in reader.next(UInt32.self) }
         #expect(
             header == [
-                0x4E4C_5050, 6, UInt32(bytes.count), 0, 1_900_000_000, 1_900_000_000, UInt32.max, 2, 2, 0, 0, 0,
+                0x4E4C_5050, 7, UInt32(bytes.count), 0, 1_900_000_000, 1_900_000_000, UInt32.max, 2, 2, 0, 0, 0,
             ] + Array(repeating: 0, count: 8) + [20_001, 0, 1, 0])
         let strings: [[UInt8]] = ["h", "/", "a", "b", "A==", "Z=1"].map { text in
             [UInt8(text.utf8.count), 0, 0, 0] + Array(text.utf8) + [0]
@@ -64,10 +64,15 @@ struct RunPlanTests {
         #expect(throws: SandboxError.self) { try plan.encoded() }
     }
 
-    @Test func aRelativeSourceIsRefused() {
+    @Test(
+        arguments: [
+            Mount.bind(source: "usr", target: "/usr", options: .readOnly),
+            .disk(image: "disk", target: "/data", growingTo: 0),
+        ])
+    func aRelativeSourceIsRefused(mount: Mount) {
         var plan = Self.plain
         plan.namespaces = .mount
-        plan.mounts = [.bind(source: "usr", target: "/usr", options: .readOnly)]
+        plan.mounts = [mount]
         #expect(throws: SandboxError.self) { try plan.encoded() }
     }
 

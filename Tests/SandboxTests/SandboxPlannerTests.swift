@@ -137,12 +137,6 @@ struct SandboxPlannerTests {
         #expect(plan.environment["HOME"] == "/srv/data")
     }
 
-    @Test func aDiskLimitIsRefusedBecauseNothingWouldEnforceIt() throws {
-        let error = try refusal(ReleaseSpec(command: .shell("x"), limits: Limits(diskBytes: 1 << 30)))
-        #expect(error.code == .limitUnavailable)
-        #expect(error.message.contains("--disk"))
-    }
-
     @Test(arguments: [0, 1000, 65_534, 1_899_999_999, 1_901_000_000, UInt32.max])
     func onlyUserIDsOfTheRangeAreTaken(id: UInt32) {
         #expect(throws: SandboxError.self) { try plan(ReleaseSpec(command: .shell("x")), userID: id) }

@@ -142,11 +142,17 @@ enum Schemas {
     static let inspection = Schema.answer([
         "app": Schema.named("App"),
         "instances": Schema.list(
-            Schema.answer([
-                "id": Schema.string, "name": Schema.string, "release": Schema.release,
-                "state": Schema.words(InstanceState.self), "sandbox": Schema.words(SandboxProfile.self),
-                "cgroupLimits": ["type": "object"], "resourceLimits": ["type": "object"],
-                "layers": Schema.list(Schema.named("SandboxLayer")),
-            ])),
+            Schema.answer(
+                [
+                    "id": Schema.string, "name": Schema.string, "release": Schema.release,
+                    "state": Schema.words(InstanceState.self), "sandbox": Schema.words(SandboxProfile.self),
+                    "cgroupLimits": ["type": "object"], "resourceLimits": ["type": "object"],
+                    "layers": Schema.list(Schema.named("SandboxLayer")),
+                ], optional: ["disk": disk])),
     ])
+
+    private static let disk = Schema.answer(
+        ["sizeBytes": Schema.integer(), "allocatedBytes": Schema.integer()],
+        optional: ["usedBytes": Schema.integer(), "freeBytes": Schema.integer()]
+    ).adding(["description": "The file system at /data of an app with --disk."])
 }

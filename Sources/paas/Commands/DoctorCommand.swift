@@ -100,6 +100,10 @@ struct DoctorCommand: AsyncParsableCommand {
                         : "\(option): there is no cgroup v2 controller '\(controller)', and a deploy with it is refused; "
                             + "the agent's log says why and what to do")
             }
+            if let disk = can.limits?.first(where: { $0.name == "disk" }) {
+                let detail = disk.detail ?? "a deploy with it is refused"
+                add(disk.enforced, disk.enforced ? "--disk is enforced" : "--disk: \(detail)")
+            }
             for network in NetworkMode.allCases {
                 let there = can.networks.contains(network)
                 let chosen = can.networks.first == network ? " (the default)" : ""

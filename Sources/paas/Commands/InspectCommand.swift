@@ -57,6 +57,13 @@ struct InspectCommand: AsyncParsableCommand {
         return text
     }
 
+    private static func text(_ disk: DiskInspection) -> String {
+        let size = "an image of \(ByteCount(bytes: disk.sizeBytes))"
+        let share = "which takes \(ByteCount(bytes: disk.allocatedBytes)) of the node's disk"
+        guard let used = disk.usedBytes, let free = disk.freeBytes else { return "\(size), \(share)" }
+        return "\(ByteCount(bytes: used)) used, \(ByteCount(bytes: free)) free in \(size), \(share)"
+    }
+
     private static func logFacts(_ log: LogInspection) -> [(String, String)] {
         var text = "\(ByteCount(bytes: log.sizeBytes)) of \(ByteCount(bytes: log.maxSizeBytes))"
         if let keep = log.keepSeconds { text += ", kept for \(Duration.seconds(keep).shortText)" }
@@ -92,6 +99,7 @@ struct InspectCommand: AsyncParsableCommand {
         for name in ["Max open files", "Max core file size", "Max locked memory"] {
             if let value = instance.resourceLimits[name] { facts.append((name.lowercased(), value)) }
         }
+        if let disk = instance.disk { facts.append(("/data", text(disk))) }
         facts += instance.log.map(logFacts) ?? []
         facts.append(("sandbox", instance.sandbox.rawValue))
         if let exit = instance.lastExit { facts.append(("last exit", "\(exit.at) \(AppDetails.sentence(exit))")) }
