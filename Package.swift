@@ -84,7 +84,10 @@ let package = Package(
         .systemLibrary(name: "CPCRE2", path: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .executableTarget(
             name: "paas-init", path: "CLinuxSupport/paas-init",
-            cSettings: [.headerSearchPath("../include"), .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])],
+            cSettings: [
+                .headerSearchPath("../include"), .headerSearchPath("../src"),
+                .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror"]),
+            ],
             // One stays beside each app.
             linkerSettings: [.unsafeFlags(staticC)]),
         // What apps must not be able to do, tried by `paas doctor --sandbox` from inside one.

@@ -135,7 +135,8 @@ void mount_disk(int root, const struct mount_entry *entry) {
     if (entry->header.size > 0) grow(tree, image, entry->source, entry->header.size);
     make_target(root, entry->target, true, stage);
     attach(tree, root, entry->target, stage);
-    // The mount holds the device from here on.
+    // The mount holds the device from here on. The device holds the image as it was opened, and the lock with it.
+    if (flock(image, LOCK_UN) != 0) fail_start(stage, errno, entry->source);
     close(device);
     close(image);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PaaSModel
+
 extension SandboxPlanner {
     /// No blocks are kept back, because root writes nothing there; nothing is zeroed that is zero, because the file is new.
     /// The root directory becomes what an app's directory of the host is: the app's, and empty, so without lost+found.
@@ -34,7 +36,9 @@ extension SandboxPlanner {
     public func diskPlan(image: String, contents: String?, userID: UInt32) throws -> RunPlan {
         var mounts: [Mount] = [.bind(source: image, target: "/disk", options: .noExecution)]
         if let contents { mounts.append(.bind(source: contents, target: "/data", options: [.readOnly, .noExecution])) }
-        var plan = try toolPlan(hostname: "disk", script: Self.makeScript, userID: userID, mounts: mounts)
+        // mke2fs copies extended attributes, which 'strict' does not allow.
+        var plan = try toolPlan(
+            hostname: "disk", script: Self.makeScript, profile: .standard, userID: userID, mounts: mounts)
         plan.environment["options"] = contents == nil ? "" : "-d /data"
         return plan
     }
@@ -49,7 +53,7 @@ extension SandboxPlanner {
     /// - Throws: `SandboxError`.
     public func resizePlan(present: String, image: String, sizeBytes: Int64, userID: UInt32) throws -> RunPlan {
         var plan = try toolPlan(
-            hostname: "disk", script: Self.resizeScript, userID: userID,
+            hostname: "disk", script: Self.resizeScript, profile: .strict, userID: userID,
             mounts: [
                 .bind(source: present, target: "/present", options: [.readOnly, .noExecution]),
                 .bind(source: image, target: "/disk", options: .noExecution),
@@ -65,7 +69,7 @@ extension SandboxPlanner {
     /// - Throws: `SandboxError`.
     public func emptyingPlan(directory: String, userID: UInt32) throws -> RunPlan {
         try toolPlan(
-            hostname: "disk", script: "find /data -mindepth 1 -delete || :", userID: userID,
+            hostname: "disk", script: "find /data -mindepth 1 -delete || :", profile: .strict, userID: userID,
             mounts: [.bind(source: directory, target: "/data", options: .noExecution)])
     }
 }

@@ -28,7 +28,7 @@ extension SandboxPlanner {
     public func unpackPlan(archive: String, destination: String, userID: UInt32) throws -> RunPlan {
         // Without owners and set-user-id bits from the archive; tar itself refuses '..' and strips a leading '/'.
         var plan = try toolPlan(
-            hostname: "unpack", script: Self.unpackScript, userID: userID,
+            hostname: "unpack", script: Self.unpackScript, profile: .strict, userID: userID,
             mounts: [
                 .bind(source: archive, target: "/archive", options: [.readOnly, .noExecution]),
                 .bind(source: destination, target: "/app", options: []),
@@ -40,8 +40,16 @@ extension SandboxPlanner {
     /// A plan that runs a shell script of ours on what is an app's, as the app's own user and confined as the app is: in a
     /// view that shows nothing but programs and the mounts.
     ///
+    /// - Parameters:
+    ///   - hostname: a name for it.
+    ///   - script: for `sh -c`.
+    ///   - profile: the strictest that the script's programs can do with.
+    ///   - userID: the app's uid and gid, in ``UserIDs/range``.
+    ///   - mounts: what it has beside programs, `/proc` and `/dev`.
     /// - Throws: `SandboxError`, with code `invalidPlan` when the uid is not one of the apps'.
-    func toolPlan(hostname: String, script: String, userID: UInt32, mounts: [Mount]) throws -> RunPlan {
+    func toolPlan(
+        hostname: String, script: String, profile: SandboxProfile, userID: UInt32, mounts: [Mount]
+    ) throws -> RunPlan {
         guard UserIDs.range.contains(userID) else {
             throw SandboxError(.invalidPlan, "\(userID) is not one of the user ids for apps")
         }
@@ -56,7 +64,7 @@ extension SandboxPlanner {
                 .processes(target: "/proc"),
                 .devices(target: "/dev", sharedMemoryBytes: 1 << 20),
             ]
-        confine(&plan, .strict, port: nil)
+        confine(&plan, profile, port: nil)
         return plan
     }
 }

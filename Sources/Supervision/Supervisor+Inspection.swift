@@ -37,7 +37,8 @@ extension Supervisor {
         found.layers = LayersInForce.of(process, profile: spec.sandbox, node: node)
         found.portOwner = portOwner(run, pid: pid)
         if found.disk != nil, let space = Self.space(at: "/proc/\(pid)/root/data") {
-            (found.disk?.usedBytes, found.disk?.freeBytes) = space
+            found.disk?.usedBytes = space.used
+            found.disk?.freeBytes = space.free
         }
         return found
     }
