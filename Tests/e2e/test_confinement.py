@@ -110,3 +110,14 @@ class SandboxOffTests(SharedPlatformCase):
             "deploy", "--name", "bare", "--sandbox", "off", "pwd; exec python3 -m http.server $PORT")
         out = self.platform.paas("logs", "bare").out
         self.assertIn(f"{self.platform.home}/agent/empty", out)
+
+    def test_data_has_no_limit_there_and_one_that_has_is_not_left_behind(self):
+        refused = self.platform.paas("deploy", "true", "--name", "unlimited", "--sandbox", "off", "--disk", "16M", expect=1)
+        self.assertIn("--sandbox standard", refused.out + refused.err)
+        (node,) = self.platform.api.get("/nodes")
+        if not next(limit for limit in node["capabilities"]["limits"] if limit["name"] == "disk")["enforced"]:
+            return
+        self.platform.deploy_probe("limited", "--disk", "16M")
+        refused = self.platform.paas("deploy", "--name", "limited", "--sandbox", "off", "--disk", "none", expect=1)
+        self.assertIn("in an image since an earlier deploy", refused.out + refused.err)
+        self.assertEqual(self.platform.get("limited", "/count").json["count"], 1)

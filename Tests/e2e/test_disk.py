@@ -58,9 +58,12 @@ class DiskTests(SharedPlatformCase):
         return found
 
     def wait_until_unused(self, device):
+        self.wait_until_gone(Path("/sys/block") / device / "loop/backing_file")
+
+    def wait_until_gone(self, path):
         deadline = Deadline(20)
-        while (Path("/sys/block") / device / "loop/backing_file").exists():
-            self.assertFalse(deadline.passed, f"{device} has its file still")
+        while path.exists():
+            self.assertFalse(deadline.passed, f"{path} is there still")
 
     # The tests
 
@@ -72,7 +75,7 @@ class DiskTests(SharedPlatformCase):
         self.assertEqual(self.platform.get("neighbour", "/count").json["count"], 1)
         disk = self.disk("full")
         self.assertEqual(disk["sizeBytes"], 16 * MIB)
-        self.assertEqual(disk["freeBytes"], 0)
+        self.assertLess(disk["freeBytes"], 65_536)
         self.assertGreater(disk["usedBytes"], 12 * MIB)
         self.assertLess(disk["allocatedBytes"], 17 * MIB)
         self.assertIn("free in an image of 16.0 MiB", self.platform.paas("inspect", "full").out)
@@ -182,7 +185,8 @@ class DiskTests(SharedPlatformCase):
         (device,) = [image.split(":")[0] for image in self.images_in_use() if app["id"] in image]
         self.platform.paas("destroy", "gone", "--yes")
         self.wait_until_unused(device)
-        self.assertFalse(directory.exists())
+        # The agent is told of the app's end after that of its instances.
+        self.wait_until_gone(directory)
 
     def test_kernel_frees_the_device_when_the_agent_and_all_apps_are_killed(self):
         app = self.platform.deploy_probe("killed", "--disk", "16M")

@@ -34,7 +34,7 @@ class LimitTests(SharedPlatformCase):
     def test_node_says_which_limits_it_enforces_and_why_not(self):
         (node,) = self.platform.api.get("/nodes")
         limits = {limit["name"]: limit for limit in node["capabilities"]["limits"]}
-        self.assertEqual(set(limits), {"memory", "cpu", "pids", "io-max", "io-weight"})
+        self.assertEqual(set(limits), {"memory", "cpu", "pids", "io-max", "io-weight", "disk"})
         for controller in ("memory", "cpu", "pids"):
             self.assertEqual(limits[controller]["enforced"], controller in cgroups.controllers())
             self.assertEqual("detail" in limits[controller], not limits[controller]["enforced"])

@@ -112,6 +112,12 @@ class RootlessTests(SharedPlatformCase):
             self.platform.deploy_probe("limited", *wanted, expect=1)
         self.platform.paas("destroy", "limited", "--yes")
 
+    def test_limit_of_data_is_refused_with_the_reason(self):
+        refused = self.platform.paas("deploy", "true", "--name", "disk", "--disk", "16M", expect=1)
+        self.assertIn("root of a user namespace only", refused.out + refused.err)
+        self.assertIn("--disk: the agent is root of a user namespace only", self.platform.paas("doctor").out)
+        self.platform.paas("destroy", "disk", "--yes")
+
     def test_no_attack_succeeds(self):
         report = self.platform.paas("doctor", "--sandbox", "--json", expect=None, timeout=240).json
         self.assertEqual([case["case"] for case in report["cases"] if case["outcome"] == "succeeded"], [])

@@ -41,12 +41,12 @@ dependencies() {
 }
 
 # Prints the directory of a kernel, fetching it first where it is not there yet: vmlinuz, the modules for network
-# interfaces of programs in modules/VERSION, and the name of its package.
+# interfaces of programs and for loop devices in modules/VERSION, and the name of its package.
 # $1: name of a Debian meta package, such as linux-image-cloud-amd64, with @SUITE where the machine's sources lack it.
 fetch_kernel() {
     local meta=${1%@*} suite='' directory=$cache/kernels/$1 package part module
     [[ $1 != *@* ]] || suite=${1#*@}
-    if [[ ! -f $directory/vmlinuz || ! -d $directory/modules ]]; then
+    if [[ ! -f $directory/vmlinuz ]] || ! compgen -G "$directory/modules/*/loop.ko" >/dev/null; then
         package=$(dependencies "$suite" "$meta" 'linux-image-[0-9].*' | head -n 1)
         [[ -n $package ]] || return 1
         rm -rf "$directory.new" && mkdir -p "$directory.new/root"
@@ -56,7 +56,7 @@ fetch_kernel() {
         done < <(echo "$package" && dependencies "$suite" "$package" 'linux-\(binary\|modules\)-[0-9].*')
         for part in "$directory.new"/*.deb; do
             dpkg-deb --fsys-tarfile "$part" | tar -x -C "$directory.new/root" --wildcards --no-anchored \
-                'vmlinuz*' 'drivers/net/tun.ko*' 'drivers/net/veth.ko*' 2>/dev/null || true
+                'vmlinuz*' 'drivers/net/tun.ko*' 'drivers/net/veth.ko*' 'drivers/block/loop.ko*' 2>/dev/null || true
         done
         find "$directory.new/root" -name 'vmlinuz*' -exec mv {} "$directory.new/vmlinuz" \;
         [[ -f $directory.new/vmlinuz ]] || return 1
@@ -115,8 +115,12 @@ pack() {
 # $3: directory; $4: seconds. Returns 0 when the command in the guest ran to its end, whatever its code.
 boot() {
     local kernel=$1 initramfs=$2 out=$3 seconds=$4
-    mkdir -p "$out"
+    mkdir -p "$out/modules/vm"
     rm -f "$out"/{console,output,code,scratch}
+    # The one module that tests need is laid over the machine's tree.
+    cp "${kernel%/*}"/modules/*/loop.ko "$out/modules/vm/"
+    pack "$out/modules" "$out/modules.initramfs"
+    cat "$initramfs" "$out/modules.initramfs" >"$out/initramfs"
     # A disk for what must not be memory: limits of disk traffic. NVMe and ext4 are built into Debian's cloud kernels.
     truncate -s 64M "$out/scratch"
     /sbin/mke2fs -q -t ext4 "$out/scratch"
@@ -126,7 +130,7 @@ boot() {
         -nodefaults -no-user-config -display none -no-reboot \
         -drive "if=none,id=scratch,format=raw,cache=unsafe,file=$out/scratch" -device nvme,drive=scratch,serial=scratch \
         -serial "file:$out/console" -serial "file:$out/output" -serial "file:$out/code" \
-        -kernel "$kernel" -initrd "$initramfs" \
+        -kernel "$kernel" -initrd "$out/initramfs" \
         -append "console=ttyS0 quiet panic=-1 8250.nr_uarts=4" </dev/null >"$out/qemu" 2>&1
     local status=$?
     ((status == 0)) || echo "qemu ended with $status (124 is the limit of $seconds s)" >>"$out/qemu"

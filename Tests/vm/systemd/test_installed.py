@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installed from its package under systemd, the product survives what happens to a service, and its apps notice nothing."""
 
+import json
 import os
 import pwd
 import re
@@ -66,6 +67,17 @@ class InstalledTests(unittest.TestCase):
         self.assertEqual(reach(PEER, Outside.tcp_port), "connected")
         self.assertNotEqual(reach(HOST, self.product.router_port), "connected")
         self.product.paas("destroy", "out", "--yes")
+
+    def test_data_has_its_limit_under_the_hardening_of_the_units(self):
+        self.product.deploy_probe("disk", "--disk", "16M")
+        for size in (16, 32):
+            # The second time it grows under the first one's file system.
+            self.product.paas("deploy", "--name", "disk", "--disk", f"{size}M")
+            (instance,) = json.loads(run("paas", "inspect", "disk", "--json"))["instances"]
+            self.assertEqual(instance["disk"]["sizeBytes"], size << 20)
+            free = instance["disk"]["usedBytes"] + instance["disk"]["freeBytes"]
+            self.assertGreater(free, size * 3 / 4 * (1 << 20))
+        self.product.paas("destroy", "disk", "--yes")
 
     def test_units_are_no_more_exposed_than_documented(self):
         for unit, highest in HIGHEST_EXPOSURE.items():
