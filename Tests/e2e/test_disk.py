@@ -41,7 +41,7 @@ class DiskTests(SharedPlatformCase):
 
     def fill(self, name):
         """Writes until nothing more goes in; how many bytes that were."""
-        done = self.shell(name, "head -c 1G /dev/zero >/data/fill; stat -c %s /data/fill; rm /data/fill")
+        done = self.shell(name, "head -c 1024m /dev/zero >/data/fill; stat -c %s /data/fill; rm /data/fill")
         self.assertIn("No space left on device", done.err)
         return int(done.out)
 
@@ -71,7 +71,7 @@ class DiskTests(SharedPlatformCase):
         self.platform.deploy_probe("neighbour", "--disk", "16M")
         self.platform.deploy_probe("full", "--disk", "16M")
         self.assertLess(self.fill("full"), 16 * MIB)
-        self.shell("full", "head -c 1G /dev/zero >/data/fill; true")
+        self.shell("full", "head -c 1024m /dev/zero >/data/fill; true")
         self.assertEqual(self.platform.get("neighbour", "/count").json["count"], 1)
         disk = self.disk("full")
         self.assertEqual(disk["sizeBytes"], 16 * MIB)
@@ -102,6 +102,7 @@ class DiskTests(SharedPlatformCase):
         self.assertEqual(self.platform.get("kept", "/count").json["count"], 5)
         self.assertNotIn("diskBytes", self.platform.app("kept")["limits"])
         self.assertEqual(self.disk("kept")["sizeBytes"], 16 * MIB)
+        self.assertIn("names no --disk, and keeps this one", self.platform.paas("inspect", "kept").out)
         self.assertEqual(self.platform.paas("run", "kept", "--", "cat", "/data/count").out, "5")
         self.assertNotEqual(app["pid"], self.platform.app("kept")["pid"])
 
@@ -138,7 +139,7 @@ class DiskTests(SharedPlatformCase):
         self.assertEqual(self.platform.get("grows", "/count").json["count"], 3)
 
         # What does not fit is not thrown away.
-        self.shell("grows", "head -c 10M /dev/urandom >/data/big")
+        self.shell("grows", "head -c 10m /dev/urandom >/data/big")
         self.platform.paas("stop", "grows")
         refused = self.platform.paas("deploy", "--name", "grows", "--disk", "4M", expect=1)
         self.assertIn("deploy with a larger --disk", refused.out + refused.err)
@@ -161,7 +162,7 @@ class DiskTests(SharedPlatformCase):
 
     def test_files_that_do_not_fit_stay_where_they_are(self):
         self.platform.deploy_probe("large")
-        self.shell("large", "head -c 10M /dev/urandom >/data/big")
+        self.shell("large", "head -c 10m /dev/urandom >/data/big")
         self.platform.paas("stop", "large")
         refused = self.platform.paas("deploy", "--name", "large", "--disk", "8M", expect=1)
         self.assertIn("stay where they are; deploy with a larger --disk", refused.out + refused.err)

@@ -43,7 +43,7 @@ struct InspectCommand: AsyncParsableCommand {
         if inspection.instances.isEmpty { text += "  no instance on any node\n" }
         for instance in inspection.instances {
             text += "\n" + style.paint(instance.name, .bold) + "  \(instance.state.rawValue), \(instance.release)\n"
-            for (label, value) in facts(instance) {
+            for (label, value) in facts(instance, of: app) {
                 let padding = String(repeating: " ", count: max(1, 15 - label.count))
                 text += "  " + style.paint(label + padding, .dim)
                 text += DisplayText.forStream(value, isTerminal: isTerminal) + "\n"
@@ -80,7 +80,7 @@ struct InspectCommand: AsyncParsableCommand {
         return facts
     }
 
-    private static func facts(_ instance: InstanceInspection) -> [(String, String)] {
+    private static func facts(_ instance: InstanceInspection, of app: App) -> [(String, String)] {
         var facts: [(String, String)] = []
         if let pid = instance.pid {
             facts.append(("process", "pid \(pid)" + (instance.userID.map { ", uid \($0)" } ?? "")))
@@ -99,7 +99,10 @@ struct InspectCommand: AsyncParsableCommand {
         for name in ["Max open files", "Max core file size", "Max locked memory"] {
             if let value = instance.resourceLimits[name] { facts.append((name.lowercased(), value)) }
         }
-        if let disk = instance.disk { facts.append(("/data", text(disk))) }
+        if let disk = instance.disk {
+            facts.append(("/data", text(disk)))
+            if app.limits.diskBytes == nil { facts.append(("", "its release names no --disk, and keeps this one")) }
+        }
         facts += instance.log.map(logFacts) ?? []
         facts.append(("sandbox", instance.sandbox.rawValue))
         if let exit = instance.lastExit { facts.append(("last exit", "\(exit.at) \(AppDetails.sentence(exit))")) }
