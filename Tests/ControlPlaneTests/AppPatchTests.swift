@@ -26,7 +26,7 @@ struct AppPatchTests {
 
     @Test func everyLimitCanBeSetAndTakenAway() throws {
         let fields = Limits.fields.filter { $0.name != "cpuBurst" && $0.name != "memoryHighBytes" }
-        let set = fields.map { "\"\($0.name)\": \($0.unit == .count ? "7" : $0.unit == .cores ? "0.5" : "1048576")" }
+        let set = fields.map { "\"\($0.name)\": \($0.unit == .count ? "7" : $0.unit == .cores ? "0.5" : "4194304")" }
         let full = try patch("{\"limits\": {\(set.joined(separator: ","))}}").applied(to: base)
         #expect(fields.allSatisfy { $0.text(full.limits) != nil })
         let cleared = fields.map { "\"\($0.name)\": null" }

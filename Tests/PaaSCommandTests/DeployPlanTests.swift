@@ -102,7 +102,7 @@ import Testing
 
     @Test func everyLimitIsAnOptionAndAKey() throws {
         for field in Limits.fields {
-            let value = field.unit == .bytes || field.unit == .bytesPerSecond ? "1M" : "1"
+            let value = field.unit == .bytes || field.unit == .bytesPerSecond ? "4M" : "1"
             let flagged = try plan(["./a", "--\(field.option)", value]).plan.spec.limits
             #expect(flagged.flatMap { field.text($0) } != nil, "\(field.option)")
             let quoted = field.unit == .count || field.unit == .cores ? value : "'\(value)'"

@@ -41,7 +41,7 @@ class DiskTests(SharedPlatformCase):
 
     def fill(self, name):
         """Writes until nothing more goes in; how many bytes that were."""
-        done = self.shell(name, "head -c 1024m /dev/zero >/data/fill; stat -c %s /data/fill; rm /data/fill")
+        done = self.shell(name, "dd if=/dev/zero of=/data/fill bs=64k; stat -c %s /data/fill; rm /data/fill")
         self.assertIn("No space left on device", done.err)
         return int(done.out)
 
@@ -71,7 +71,7 @@ class DiskTests(SharedPlatformCase):
         self.platform.deploy_probe("neighbour", "--disk", "16M")
         self.platform.deploy_probe("full", "--disk", "16M")
         self.assertLess(self.fill("full"), 16 * MIB)
-        self.shell("full", "head -c 1024m /dev/zero >/data/fill; true")
+        self.shell("full", "dd if=/dev/zero of=/data/fill bs=64k || :")
         self.assertEqual(self.platform.get("neighbour", "/count").json["count"], 1)
         disk = self.disk("full")
         self.assertEqual(disk["sizeBytes"], 16 * MIB)
