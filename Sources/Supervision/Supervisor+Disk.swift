@@ -30,7 +30,7 @@ extension Supervisor {
     }
 
     /// Returns when nobody else is busy with the app's image. One at a time, and a start keeps its turn until its run is
-    /// there for the next one to see.
+    /// there for the next one to see, or is put off; then it looks again.
     func takeDiskTurn(ofApp appID: String) async {
         await withCheckedContinuation { turn in
             if diskTurns[appID] == nil {

@@ -66,6 +66,11 @@ extension Supervisor {
             guard instances[instance.id] === instance, instance.startNumber == startNumber,
                 instance.machine.state == .starting
             else { continue }
+            // Another start may be busy with the image of its /data by now.
+            guard !needsDiskTurn(instance.assignment) else {
+                start(instance)
+                continue
+            }
             launch(instance, appDirectory: appDirectory)
         }
     }

@@ -154,6 +154,10 @@ class DiskTests(SharedPlatformCase):
         self.assertEqual(self.platform.get("late", "/count").json["count"], 2)
         self.assertIsNone(self.disk("late"))
         self.platform.paas("stop", "late")
+        # What a kill in the middle of an earlier attempt leaves is no image, and goes.
+        (self.directory("late") / "disk.1").write_bytes(bytes(4096))
+        (self.directory("late") / "data.1").mkdir()
+        (self.directory("late") / "data.1/file").write_text("x")
         self.platform.paas("deploy", "--name", "late", "--disk", "16M")
         self.assertEqual(self.platform.get("late", "/count").json["count"], 3)
         self.assertEqual({path.name for path in self.directory("late").iterdir()}, {"disk", "bundles"})
