@@ -60,6 +60,9 @@ public struct InstanceInspection: Codable, Hashable, Sendable {
     public var sandbox: SandboxProfile
     /// Each layer of the sandbox, and whether it is in force for this process.
     public var layers: [SandboxLayer]
+    /// System calls of the present run that the sandbox has blocked, the most frequent first; nil for none. At most a minute
+    /// old.
+    public var blockedCalls: [BlockedCall]?
     /// The app's log, the same for all of its instances.
     public var log: LogInspection?
     /// How the last run ended.

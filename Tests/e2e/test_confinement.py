@@ -110,3 +110,11 @@ class SandboxOffTests(SharedPlatformCase):
             "deploy", "--name", "bare", "--sandbox", "off", "pwd; exec python3 -m http.server $PORT")
         out = self.platform.paas("logs", "bare").out
         self.assertIn(f"{self.platform.home}/agent/empty", out)
+
+    def test_calls_that_fail_are_no_events_because_no_filter_blocks_them(self):
+        self.platform.deploy_probe("loose", "--sandbox", "off")
+        self.assertEqual(self.platform.get("loose", "/denied?call=mount").status, 200)
+        # The end of the run would bring what there is.
+        self.platform.paas("stop", "loose")
+        events = self.platform.paas("events", "loose", "--json").json
+        self.assertNotIn("blocked", [event["kind"] for event in events])

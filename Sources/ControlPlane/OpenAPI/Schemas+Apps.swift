@@ -142,11 +142,12 @@ enum Schemas {
     static let inspection = Schema.answer([
         "app": Schema.named("App"),
         "instances": Schema.list(
-            Schema.answer([
-                "id": Schema.string, "name": Schema.string, "release": Schema.release,
-                "state": Schema.words(InstanceState.self), "sandbox": Schema.words(SandboxProfile.self),
-                "cgroupLimits": ["type": "object"], "resourceLimits": ["type": "object"],
-                "layers": Schema.list(Schema.named("SandboxLayer")),
-            ])),
+            Schema.answer(
+                [
+                    "id": Schema.string, "name": Schema.string, "release": Schema.release,
+                    "state": Schema.words(InstanceState.self), "sandbox": Schema.words(SandboxProfile.self),
+                    "cgroupLimits": ["type": "object"], "resourceLimits": ["type": "object"],
+                    "layers": Schema.list(Schema.named("SandboxLayer")),
+                ], optional: ["blockedCalls": Schema.list(Schema.named("BlockedCall"))])),
     ])
 }
