@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -73,6 +74,23 @@ static int has_capabilities(void) {
     return EPERM;
 }
 
+// Whoever has it could answer the calls that its own filter denies, and let them through.
+static int take_filter_listener(void) {
+    char link[64], path[64];
+    for (int fd = 3; fd < 1024; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, link, sizeof link - 1);
+        if (length <= 0) continue;
+        link[length] = '\0';
+        if (strstr(link, "seccomp notify") != NULL) return 0;
+    }
+    // paas-init has one.
+    DIR *of_init = opendir("/proc/1/fd");
+    if (of_init == NULL) return errno;
+    closedir(of_init);
+    return 0;
+}
+
 static int go_first(void) { return outcome(setpriority(PRIO_PROCESS, 0, -5)); }
 
 static int real_time(void) {
@@ -113,6 +131,8 @@ static const struct attack attacks[] = {
     {"trace", "trace another process", "seccomp", "seccomp", WORKS, trace, NULL, NULL},
     {"read-memory", "read another process's memory", "seccomp", "seccomp", WORKS, read_memory, NULL, NULL},
     {"take-descriptor", "take a descriptor out of another process", "seccomp", "seccomp", WORKS, steal, NULL, NULL},
+    {"filter-listener", "take over the listener of its own system-call filter", "close-on-exec, not dumpable",
+     "everything", WORKS, take_filter_listener, NULL, NULL},
     {"kcmp", "compare kernel objects, to learn addresses", "seccomp", "seccomp", WORKS, compare, NULL, NULL},
     {"see-processes", "see the machine's processes", "pid namespace, fresh /proc", "mount-namespace pid-namespace",
      WORKS,

@@ -163,6 +163,8 @@ struct cls_seccomp_condition {
 int cls_seccomp_new(int denial_errno, void *_Nullable *_Nonnull filter);
 /// The number of a call; negative for one that exists only on other architectures; -ENOENT for an unknown name.
 int cls_seccomp_number(const char *name, int *number);
+/// Writes the name of a call of this machine, NUL-terminated; -ENOENT for a number that no call has.
+int cls_seccomp_name(int number, char *name, size_t capacity);
 /// Answers a call with errno, or allows it when that is 0, where all conditions hold.
 int cls_seccomp_add(void *filter, int number, int answer_errno,
                     const struct cls_seccomp_condition *_Nullable conditions, int count);

@@ -22,7 +22,9 @@ enum paas_init_descriptor {
                                   // PAAS_INIT_FLAG_JOIN a pidfd of the run's paas-init
     PAAS_INIT_FD_EGRESS = 7,      // stream socket that one byte comes from once outside can be reached; anything without it
     PAAS_INIT_FD_ENDED = 8,       // FIFO, opened O_RDWR, that gets the exit record as well; see PAAS_INIT_FLAG_LINGER
-    PAAS_INIT_FD_COUNT = 9,
+    PAAS_INIT_FD_DENIALS = 9,     // FIFO, opened O_RDWR | O_NONBLOCK, that gets struct paas_init_denial; anything when
+                                  // denial_pause_ms is 0
+    PAAS_INIT_FD_COUNT = 10,
 };
 
 // The plan
@@ -51,6 +53,7 @@ enum {
     PAAS_INIT_PLAN_MAX_MOUNTS = 128,
     PAAS_INIT_PLAN_MAX_FILTER = 4096, // BPF_MAXINSNS
     PAAS_INIT_PLAN_MAX_LANDLOCK_RULES = 256,
+    PAAS_INIT_PLAN_MAX_DENIAL_PAUSE_MS = 3600000,
 };
 
 // Bits of paas_init_plan_header.namespaces.
@@ -95,7 +98,9 @@ struct paas_init_plan_header {
     uint32_t connector_port; // TCP port on 127.0.0.1 that the connector leads to; 0: no connector
     uint32_t awaits_egress;  // 1: the app is started once a byte has come from PAAS_INIT_FD_EGRESS, else 0
     uint32_t flags;          // enum paas_init_flag
-    uint32_t reserved;       // 0
+    // Least time between two records of denials of one call; 0: nobody is told, and the filter answers by itself. Not
+    // together with PAAS_INIT_FLAG_JOIN.
+    uint32_t denial_pause_ms;
 };
 
 struct paas_init_rlimit {
@@ -230,6 +235,20 @@ struct paas_init_connector_answer {
     int32_t error; // errno, or 0
 };
 
+// Denials: how often the filter has answered a call with EPERM, in all since the start of the run, so that a record that is
+// read twice, or lost, does no harm. One write each. The first denial of a call is told at once, the next ones together
+// after the pause, and what is left before the exit record.
+
+#define PAAS_INIT_DENIAL_MAGIC 0x4E445050u // "PPDN"
+// In the place of a number: the app runs, and its denials cannot be seen on this kernel, or from within this container.
+#define PAAS_INIT_DENIALS_UNSEEN UINT32_MAX
+
+struct paas_init_denial {
+    uint32_t magic;
+    uint32_t call; // its number on this machine: the filter lets no other architecture in
+    uint64_t count;
+};
+
 // The exit record: one pwrite at offset 0 as soon as the app's first process has ended.
 
 #define PAAS_INIT_EXIT_MAGIC 0x54585050u // "PPXT"
@@ -264,6 +283,7 @@ _Static_assert(sizeof(struct paas_init_landlock_path) == 16, "layout of a rule f
 _Static_assert(sizeof(struct paas_init_landlock_port) == 16, "layout of a rule for a port");
 _Static_assert(sizeof(struct paas_init_connector_request) == 4, "layout of a request");
 _Static_assert(sizeof(struct paas_init_connector_answer) == 4, "layout of an answer");
+_Static_assert(sizeof(struct paas_init_denial) == 16, "layout of a denial");
 _Static_assert(sizeof(struct paas_init_start_error) == 256, "layout of the start error");
 _Static_assert(sizeof(struct paas_init_exit_record) == 88, "layout of the exit record");
 

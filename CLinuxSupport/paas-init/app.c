@@ -30,7 +30,13 @@ static void only_standard_descriptors(const struct plan *plan) {
         fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
     }
     error_descriptor = PAAS_INIT_FD_PLAN;
-    if (syscall(SYS_close_range, PAAS_INIT_FD_PLAN + 1, ~0u, 0) != 0) {
+    unsigned kept = PAAS_INIT_FD_PLAN;
+    if (denial_link >= 0) {
+        if (dup3(denial_link, PAAS_INIT_FD_ERROR, O_CLOEXEC) < 0) fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
+        denial_link = PAAS_INIT_FD_ERROR;
+        kept = PAAS_INIT_FD_ERROR;
+    }
+    if (syscall(SYS_close_range, kept + 1, ~0u, 0) != 0) {
         fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
     }
 }
@@ -93,6 +99,7 @@ static void filter_system_calls(const struct plan *plan) {
     if (plan->header.filter_count == 0) return;
     struct sock_fprog program = {.len = (unsigned short)plan->header.filter_count, .filter = plan->filter};
     // Needs no_new_privs, which drop_privileges has set and verified.
+    if (install_and_pass_on(&program)) return;
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) {
         fail_app(PAAS_INIT_STAGE_SECCOMP, errno, "the system-call filter");
     }

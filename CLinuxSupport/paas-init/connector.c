@@ -56,11 +56,8 @@ static int connect_to_app(void) {
     return -error;
 }
 
-// One answer. False when the client does not take it: answers are small and the client keeps few requests open, so that
-// one has gone wrong and is let go.
-static bool send_answer(int client, int fd) {
-    struct paas_init_connector_answer answer = {.error = fd < 0 ? -fd : 0};
-    struct iovec part = {.iov_base = &answer, .iov_len = sizeof answer};
+bool send_with_descriptor(int socket, const void *bytes, size_t count, int fd) {
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -74,7 +71,14 @@ static bool send_answer(int client, int fd) {
         message.msg_control = &control;
         message.msg_controllen = sizeof control.bytes;
     }
-    return sendmsg(client, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof answer;
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)count;
+}
+
+// One answer. False when the client does not take it: answers are small and the client keeps few requests open, so that
+// one has gone wrong and is let go.
+static bool send_answer(int client, int fd) {
+    struct paas_init_connector_answer answer = {.error = fd < 0 ? -fd : 0};
+    return send_with_descriptor(client, &answer, sizeof answer, fd);
 }
 
 static bool answer_one(int client) {

@@ -101,6 +101,25 @@ void close_connector(void);
 size_t watch_connector(struct pollfd *watched);
 // Deals with what poll(2) has told of them.
 void serve_connector(const struct pollfd *watched, size_t count);
+// One packet, with a descriptor (SCM_RIGHTS) unless that is negative. False when it was not taken; does not wait.
+bool send_with_descriptor(int socket, const void *bytes, size_t count, int fd);
+
+// denials.c: answers the calls that the app's filter denies, and counts them.
+// Before the fork. The child finds its end of a socket pair in denial_link; negative where nobody listens.
+void open_denials(const struct plan *plan);
+extern int denial_link;
+// In the app's child. False: nothing was installed, and the filter is to answer by itself.
+bool install_and_pass_on(struct sock_fprog *program);
+// After the fork, when the app runs or has failed.
+void take_listener(void);
+// What to wait for; poll(2) passes over a negative descriptor.
+struct pollfd watch_denials(void);
+// Milliseconds until there is something to tell; -1 for nothing.
+int denials_timeout(void);
+// Answers one call at most: signals come first, each time.
+void serve_denials(int events);
+// At the end of the app: tells everything, and listens no more.
+void close_denials(void);
 
 // app.c: everything between fork and exec.
 _Noreturn void run_app(const struct plan *plan);

@@ -99,7 +99,7 @@ static void check_header(const struct paas_init_plan_header *header, size_t size
     if (header->size != size) invalid("the size");
     if (header->namespaces > 63) invalid("the namespaces");
     if (header->connector_port > UINT16_MAX || header->awaits_egress > 1) invalid("the network");
-    if ((header->flags & ~(uint32_t)PAAS_INIT_FLAGS) != 0 || header->reserved != 0) invalid("the flags");
+    if ((header->flags & ~(uint32_t)PAAS_INIT_FLAGS) != 0) invalid("the flags");
     // (uid_t)-1 would make setresuid change nothing.
     if (header->uid == 0 || header->gid == 0 || header->uid == UINT32_MAX || header->gid == UINT32_MAX) {
         invalid("the user and group: an app never runs as root");
@@ -110,13 +110,15 @@ static void check_header(const struct paas_init_plan_header *header, size_t size
     if (header->rlimit_count > PAAS_INIT_PLAN_MAX_RLIMITS) invalid("the resource limits");
     if (header->mount_count > PAAS_INIT_PLAN_MAX_MOUNTS) invalid("the mounts");
     if (header->filter_count > PAAS_INIT_PLAN_MAX_FILTER) invalid("the system-call filter");
+    if (header->denial_pause_ms > PAAS_INIT_PLAN_MAX_DENIAL_PAUSE_MS) invalid("the pause between denials");
     if (header->landlock_path_count > PAAS_INIT_PLAN_MAX_LANDLOCK_RULES ||
         header->landlock_port_count > PAAS_INIT_PLAN_MAX_LANDLOCK_RULES) {
         invalid("the rules of Landlock");
     }
     if ((header->flags & PAAS_INIT_FLAG_JOIN) &&
-        (header->mount_count > 0 || header->connector_port != 0 || header->awaits_egress != 0)) {
-        invalid("mounts or a network for a run that is joined");
+        (header->mount_count > 0 || header->connector_port != 0 || header->awaits_egress != 0 ||
+         header->denial_pause_ms != 0)) {
+        invalid("mounts, a network or denials for a run that is joined");
     }
     // Without a mount namespace of its own a mount would change the machine.
     if (header->mount_count > 0 && !(header->namespaces & PAAS_INIT_NS_MOUNT)) invalid("mounts without a namespace");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// After the start: reap, forward signals, write down how the app ended. Sleeps in poll(2) without a time limit.
+// After the start: reap, forward signals, write down how the app ended. Sleeps in poll(2), without a time limit unless
+// there are denials to tell later.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -81,6 +82,7 @@ static void linger(const struct paas_init_exit_record *record) {
 
 static _Noreturn void finish(const struct plan *plan, int status, const struct rusage *usage, uint64_t started) {
     struct paas_init_exit_record record = make_record(status, usage, started);
+    close_denials();
     // Nobody is left to tell if this fails (a full disk): without a record the agent reports an unknown end, which is
     // the truth.
     while (pwrite(PAAS_INIT_FD_EXIT_RECORD, &record, sizeof record, 0) < 0 && errno == EINTR) {}
@@ -131,16 +133,19 @@ static void take_signals(const struct plan *plan, int signals, pid_t app, uint64
 _Noreturn void supervise(const struct plan *plan) {
     int signals = watch_signals();
     uint64_t started = nanoseconds(CLOCK_BOOTTIME);
+    open_denials(plan);
     pid_t app = start_app(plan);
+    take_listener();
     // The app's copy is gone by execve: with this one closed the agent reads end of file.
     close(PAAS_INIT_FD_ERROR);
 
     for (;;) {
-        struct pollfd watched[1 + CONNECTOR_DESCRIPTORS] = {{.fd = signals, .events = POLLIN}};
-        size_t connector = watch_connector(watched + 1);
-        if (poll(watched, 1 + connector, -1) < 0) continue;
+        struct pollfd watched[2 + CONNECTOR_DESCRIPTORS] = {{.fd = signals, .events = POLLIN}, watch_denials()};
+        size_t connector = watch_connector(watched + 2);
+        if (poll(watched, 2 + connector, denials_timeout()) < 0) continue;
         // Before the connector: nobody is to be led to an app that has ended.
         if (watched[0].revents != 0) take_signals(plan, signals, app, started);
-        serve_connector(watched + 1, connector);
+        serve_connector(watched + 2, connector);
+        serve_denials(watched[1].revents);
     }
 }

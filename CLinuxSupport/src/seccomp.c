@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 int cls_seccomp_new(int denial_errno, void **filter) {
     scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(denial_errno));
@@ -27,6 +29,15 @@ int cls_seccomp_new(int denial_errno, void **filter) {
 int cls_seccomp_number(const char *name, int *number) {
     *number = seccomp_syscall_resolve_name(name);
     return *number == __NR_SCMP_ERROR ? -ENOENT : 0;
+}
+
+int cls_seccomp_name(int number, char *name, size_t capacity) {
+    char *found = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+    if (found == NULL) return -ENOENT;
+    int result = strlen(found) < capacity ? 0 : -ENOENT;
+    if (result == 0) strcpy(name, found);
+    free(found);
+    return result;
 }
 
 int cls_seccomp_add(void *filter, int number, int answer_errno, const struct cls_seccomp_condition *conditions,

@@ -36,6 +36,14 @@ public struct SystemCallFilterBuilder: ~Copyable {
         return cls_seccomp_number(name, &number) == 0 ? number : nil
     }
 
+    /// The name of a system call of this machine; nil for a number that the installed libseccomp does not know.
+    public static func name(of number: Int32) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+            guard let start = buffer.baseAddress, cls_seccomp_name(number, start, buffer.count) == 0 else { return nil }
+            return String(cString: start)
+        }
+    }
+
     private let filter: UnsafeMutableRawPointer
 
     /// Creates a filter that allows nothing.

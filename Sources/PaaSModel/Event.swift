@@ -17,6 +17,8 @@ public struct Event: Codable, Hashable, Sendable {
         case denied
         /// Somebody ran a command beside the app: in an instance, or in a sandbox of its own.
         case exec, run
+        /// The sandbox of an app has blocked a system call; see ``Event/blocked``.
+        case blocked
         /// A kind that this version does not know.
         case unknown
 
@@ -41,11 +43,14 @@ public struct Event: Codable, Hashable, Sendable {
     public var by: String?
     /// One sentence.
     public var message: String
+    /// Of kind ``Kind/blocked``: which call, and how often since the last event about it.
+    public var blocked: BlockedCall?
 
     /// Creates an event.
     public init(
         id: Int64 = 0, time: Timestamp, kind: Kind, app: String? = nil, instance: String? = nil,
-        release: String? = nil, by: String? = nil, message: String
+        release: String? = nil, by: String? = nil, message: String,
+        blocked: BlockedCall? = nil
     ) {
         self.id = id
         self.time = time
@@ -55,5 +60,6 @@ public struct Event: Codable, Hashable, Sendable {
         self.release = release
         self.by = by
         self.message = message
+        self.blocked = blocked
     }
 }

@@ -82,6 +82,9 @@ public struct InstanceInspection: Codable, Hashable, Sendable {
     public var layers: [SandboxLayer]
     /// The file system at `/data`, the same for all of its instances; nil where the size of `/data` has no limit.
     public var disk: DiskInspection?
+    /// System calls of the present run that the sandbox has blocked, the most frequent first; nil for none. At most a minute
+    /// old.
+    public var blockedCalls: [BlockedCall]?
     /// The app's log, the same for all of its instances.
     public var log: LogInspection?
     /// How the last run ended.

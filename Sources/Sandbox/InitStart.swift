@@ -23,11 +23,13 @@ public struct InitStart: Sendable {
         public var egress: Int32?
         /// The FIFO that tells the end of the app, for a plan that lets `paas-init` linger.
         public var ended: Int32?
+        /// The FIFO, open for both directions and non-blocking, that tells denials, for a plan that has them told.
+        public var denials: Int32?
 
         /// Creates it.
         public init(
             stdin: Int32? = nil, stdout: Int32, stderr: Int32, exitRecord: Int32, connector: Int32? = nil,
-            joined: Int32? = nil, egress: Int32? = nil, ended: Int32? = nil
+            joined: Int32? = nil, egress: Int32? = nil, ended: Int32? = nil, denials: Int32? = nil
         ) {
             self.stdin = stdin
             self.stdout = stdout
@@ -37,6 +39,7 @@ public struct InitStart: Sendable {
             self.joined = joined
             self.egress = egress
             self.ended = ended
+            self.denials = denials
         }
     }
 
@@ -77,7 +80,7 @@ public struct InitStart: Sendable {
                 descriptors.stdin ?? null.rawValue, descriptors.stdout, descriptors.stderr, plan.rawValue,
                 pipe.writer?.rawValue ?? -1, descriptors.exitRecord,
                 descriptors.connector ?? descriptors.joined ?? null.rawValue, descriptors.egress ?? null.rawValue,
-                descriptors.ended ?? null.rawValue,
+                descriptors.ended ?? null.rawValue, descriptors.denials ?? null.rawValue,
             ], cgroup: cgroup)
         pipe.closeWriter()
         process = Shared(started)

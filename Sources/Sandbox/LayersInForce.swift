@@ -10,13 +10,18 @@ public enum LayersInForce {
     /// - Parameters:
     ///   - process: what the kernel says of the process.
     ///   - profile: what the release asks for: `off` has few of the layers.
+    ///   - showsDenials: what the filter of system calls blocks becomes known.
     ///   - node: what the node can enforce, in the order of ``SandboxProbe/layers()``.
     public static func of(
-        _ process: ProcessConfinement, profile: SandboxProfile, node: [SandboxLayer]
+        _ process: ProcessConfinement, profile: SandboxProfile, showsDenials: Bool = true, node: [SandboxLayer]
     ) -> [SandboxLayer] {
         node.map { layer in
             guard let enforced = shown(layer, process, profile) else { return layer }
-            if enforced { return SandboxLayer(name: layer.name, enforced: true, detail: detail(of: layer)) }
+            if enforced {
+                let isSilent = layer.name == LayerName.seccomp && !showsDenials
+                return SandboxLayer(
+                    name: layer.name, enforced: true, detail: isSilent ? silence : detail(of: layer))
+            }
             return SandboxLayer(
                 name: layer.name, enforced: false, detail: reason(layer, profile), remedy: remedy(layer, profile))
         }
@@ -26,6 +31,10 @@ public enum LayersInForce {
         "mount-namespace": "mnt", "pid-namespace": "pid", "ipc-namespace": "ipc", "uts-namespace": "uts",
         "cgroup-namespace": "cgroup", LayerName.networkNamespace: "net", "private-root": "mnt",
     ]
+
+    private static let silence =
+        "what it blocks makes no events: the kernel is older than 5.0, or the agent runs in a container whose own filter "
+        + "has the only listener"
 
     private static func shown(
         _ layer: SandboxLayer, _ process: ProcessConfinement, _ profile: SandboxProfile

@@ -12,6 +12,7 @@ enum PlanFormat {
     static let maxVariables = 65_536
     static let maxResourceLimits = 16
     static let maxFilterInstructions = 4_096
+    static let denialPauses = Duration.milliseconds(1)...Duration.seconds(3_600)
 }
 
 extension RunPlan {
@@ -68,7 +69,7 @@ extension RunPlan {
         writer.append(
             (lingers ? PlanFormat.lingerFlag : 0) | (hasTerminal ? PlanFormat.terminalFlag : 0)
                 | (joins ? PlanFormat.joinFlag : 0))
-        writer.append(UInt32(0))
+        writer.append(UInt32((denialPause ?? .zero) / .milliseconds(1)))
         return writer.bytes
     }
 
@@ -88,8 +89,11 @@ extension RunPlan {
             !mounts.isEmpty && !namespaces.contains(.mount), "mounts without a mount namespace would change the machine"
         )
         try refuse(
-            joins && (!mounts.isEmpty || connectorPort != nil || awaitsEgress),
-            "a run that is joined has its mounts and its network already")
+            joins && (!mounts.isEmpty || connectorPort != nil || awaitsEgress || denialPause != nil),
+            "a run that is joined has its mounts and its network already, and tells no denials")
+        try refuse(
+            denialPause.map { !PlanFormat.denialPauses.contains($0) } ?? false,
+            "the pause between denials is not within 1 ms and an hour")
         try refuse(userID == 0 || groupID == 0, "an app never runs as root")
         try refuse(userID == .max || groupID == .max, "4294967295 is not a user or group id")
         try refuse(!(-1000...1000).contains(outOfMemoryScoreAdjustment), "the OOM score is not within -1000 and 1000")

@@ -34,6 +34,9 @@ public struct RunPlan: Hashable, Sendable {
     public var outOfMemoryScoreAdjustment: Int32
     /// `paas-init` stays after the app's end until it is killed, and so does what the app last printed.
     public var lingers: Bool
+    /// Least time between two records of denials of one system call, at most an hour; nil: the filter answers by itself, and
+    /// nobody is told. Not for a run that is joined.
+    public var denialPause: Duration?
     /// Descriptor 0 is a terminal, and becomes the app's controlling one.
     public private(set) var hasTerminal = false
     /// No namespaces are made: ``namespaces`` are those of a run that lives, and are entered.
@@ -56,6 +59,7 @@ public struct RunPlan: Hashable, Sendable {
         self.landlock = nil
         self.outOfMemoryScoreAdjustment = 0
         self.lingers = false
+        self.denialPause = nil
     }
 
     /// Makes descriptor 0 a terminal, which may be controlled through `/dev/tty` as well: a shell asks for its foreground

@@ -67,7 +67,7 @@ public struct SandboxProbe: Sendable {
             layer("no-capabilities", lacks(.setPrivileges)),
             layer("no-new-privs", nil),
             layer("resource-limits", nil),
-        ] + landlock(facts.landlock) + [layer(LayerName.seccomp, seccomp(facts.filterActions))]
+        ] + landlock(facts.landlock) + [seccomp(facts.filterActions)]
     }
 
     /// Why a layer is not in force, and what would change that.
@@ -109,9 +109,17 @@ public struct SandboxProbe: Sendable {
         ]
     }
 
-    private static func seccomp(_ actions: String) -> Gap? {
-        actions.split(whereSeparator: \.isWhitespace).contains("errno")
-            ? nil : Gap("the kernel has no system-call filters", "boot a kernel with CONFIG_SECCOMP_FILTER")
+    private static func seccomp(_ actions: String) -> SandboxLayer {
+        let known = actions.split(whereSeparator: \.isWhitespace)
+        guard known.contains("errno") else {
+            return layer(
+                LayerName.seccomp,
+                Gap("the kernel has no system-call filters", "boot a kernel with CONFIG_SECCOMP_FILTER"))
+        }
+        return layer(
+            LayerName.seccomp, nil,
+            detail: known.contains("user_notif")
+                ? nil : "what it blocks makes no events: that needs Linux 5.0 or newer")
     }
 
     /// Whether `/proc/PID/status` shows a capability as effective.

@@ -26,6 +26,8 @@ final class ManagedInstance: @unchecked Sendable {
     var lastReport: AgentReport?
     /// See ``InstanceRecord/interrupted``.
     var interrupted: InstanceState?
+    /// What its sandbox has denied.
+    var denials = DenialTally()
     /// How long the next pause is.
     var nextPause = Duration.zero
     /// The pause before the next start.
@@ -50,7 +52,7 @@ final class ManagedInstance: @unchecked Sendable {
         InstanceRecord(
             assignment: assignment, goal: machine.goal, state: machine.state, restarts: machine.restarts,
             failures: machine.failures, everReady: everReady, lastExit: lastExit, run: run?.record,
-            lastReport: lastReport, interrupted: interrupted)
+            lastReport: lastReport, interrupted: interrupted, denials: denials.isEmpty ? nil : denials)
     }
 
     /// The part that the control plane is told.

@@ -62,6 +62,8 @@ public struct InstanceRecord: Codable, Hashable, Sendable {
     /// Its state when `agent stop-apps` stopped it, although it should run: what the next agent begins with, whether or
     /// not the control plane is there.
     public var interrupted: InstanceState?
+    /// What its sandbox has denied; nil for nothing.
+    var denials: DenialTally?
 
     /// As `agent stop-apps` sees it: nothing is wanted, and what was is remembered.
     func interrupting() -> InstanceRecord {

@@ -24,6 +24,9 @@ final class Run: @unchecked Sendable {
     let stderr: Shared<OwnedDescriptor>
     /// The read side of the FIFO by which `paas-init` tells the end of the app, and then waits to be killed.
     let ended: Shared<OwnedDescriptor>
+    /// The read side of the FIFO that tells what its sandbox denies; nil where nothing is told: without a filter, or for a
+    /// run of an agent that knew nothing of it.
+    let denials: Shared<OwnedDescriptor>?
     /// Brings the output into the log.
     let capture: RunCapture
     /// An earlier agent started it.
@@ -67,10 +70,11 @@ final class Run: @unchecked Sendable {
     var hasToldDrops = false
     var startFailureRegistration: EventLoop.Registration?
     var endedRegistration: EventLoop.Registration?
+    var denialRegistration: EventLoop.Registration?
     var timers: [TimerPurpose: EventLoop.Timer] = [:]
 
     enum TimerPurpose: Hashable {
-        case grace, kill, probe, startTimeout, flushPartials, tellDropped, outputPause, freeze, retry
+        case grace, kill, probe, startTimeout, flushPartials, tellDropped, outputPause, freeze, retry, denials
     }
 
     /// Pause before the next readiness probe; doubles from 20 ms up to the contract's second.
@@ -80,7 +84,8 @@ final class Run: @unchecked Sendable {
     init(
         record: RunRecord, assignment: Assignment, process: Shared<ProcessHandle>?, cgroup: RunCgroup,
         stdout: Shared<OwnedDescriptor>, stderr: Shared<OwnedDescriptor>, ended: Shared<OwnedDescriptor>,
-        capture: RunCapture, startFailureReader: Shared<OwnedDescriptor>? = nil, isAdopted: Bool = false
+        denials: Shared<OwnedDescriptor>?, capture: RunCapture, startFailureReader: Shared<OwnedDescriptor>? = nil,
+        isAdopted: Bool = false
     ) {
         self.record = record
         self.assignment = assignment
@@ -89,6 +94,7 @@ final class Run: @unchecked Sendable {
         self.stdout = stdout
         self.stderr = stderr
         self.ended = ended
+        self.denials = denials
         self.startFailureReader = startFailureReader
         self.capture = capture
         self.isAdopted = isAdopted

@@ -9,8 +9,9 @@ internal import PaaSModel
 ///
 /// - `instances/<instance>.record` — one ``InstanceRecord`` each, as JSON in a `RecordFile`
 /// - `runs/<run>/` — FIFOs `stdout` and `stderr`; `exit`, the record that `paas-init` writes; FIFO `ended`, by which it
-///   tells that the app has ended; `capture`, see `RunCapture`; and the socket `connector`, on which it hands out
-///   connections to an app in a network of its own. `runs/prepared-<n>/` has the same and waits for the next run
+///   tells that the app has ended; FIFO `denials`, see `DenialRecord`; `capture`, see `RunCapture`; and the socket `connector`, on
+///   which it hands out connections to an app in a network of its own. `runs/prepared-<n>/` has the same and waits for the next
+///   run
 /// - `apps/<app>/data` — the app's `/data`, or `apps/<app>/disk`, an image with it, where its size is limited;
 ///   `apps/<app>/bundles/<sha256>/` — its `/app`s, unpacked
 /// - `empty/` — `/app` of an app without a bundle
@@ -50,12 +51,15 @@ struct StateDirectory: Sendable {
     static let stdoutName = "stdout"
     static let stderrName = "stderr"
     static let endedName = "ended"
+    static let denialsName = "denials"
     static let exitRecordName = "exit"
     static let connectorName = "connector"
 
     func stdout(ofRun runID: String) -> String { "\(run(runID))/\(Self.stdoutName)" }
     func stderr(ofRun runID: String) -> String { "\(run(runID))/\(Self.stderrName)" }
     func ended(ofRun runID: String) -> String { "\(run(runID))/\(Self.endedName)" }
+    /// FIFO by which `paas-init` tells what the sandbox denies.
+    func denials(ofRun runID: String) -> String { "\(run(runID))/\(Self.denialsName)" }
     func captureJournal(ofRun runID: String) -> String { run(runID) + "/capture" }
     func exitRecord(ofRun runID: String) -> String { "\(run(runID))/\(Self.exitRecordName)" }
     /// What the tool of the network mode `egress` has said.

@@ -44,6 +44,7 @@ extension Supervisor {
         }
         // Of stopped apps too: their lines get old as well.
         for instance in instances.values { applyLogRules(of: instance) }
+        for appID in Set(instances.values.map(\.assignment.appID)) { tellDenials(ofApp: appID) }
         try removeLeftovers()
         try watchClock()
         startNext()
@@ -71,6 +72,7 @@ extension Supervisor {
         instance.everReady = record.everReady
         instance.lastExit = record.lastExit
         instance.interrupted = record.interrupted
+        instance.denials = record.denials ?? DenialTally()
         // Perhaps the earlier agent wrote it down and did not come to handing it in. If it did, it counts once.
         if let report = record.lastReport { handIn(report) }
         // That was its last one, and nothing of it runs: only the forgetting was not done.
@@ -143,11 +145,15 @@ extension Supervisor {
         let out = try OwnedDescriptor.open(directory.stdout(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
         let err = try OwnedDescriptor.open(directory.stderr(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
         let ended = try OwnedDescriptor.open(directory.ended(ofRun: record.runID), O_RDONLY | O_NONBLOCK)
+        // Not there in a run of an agent that knew nothing of it.
+        let denials =
+            try directory.exists(directory.denials(ofRun: record.runID))
+            ? Shared(OwnedDescriptor.open(directory.denials(ofRun: record.runID), O_RDONLY | O_NONBLOCK)) : nil
         var record = record
         if record.process == nil { record.process = process.flatMap { ProcessIdentity.current(of: $0.value.pid) } }
         let run = Run(
             record: record, assignment: instance.assignment, process: process, cgroup: cgroup, stdout: Shared(out),
-            stderr: Shared(err), ended: Shared(ended), capture: capture, isAdopted: true)
+            stderr: Shared(err), ended: Shared(ended), denials: denials, capture: capture, isAdopted: true)
         if let writer = logWriter(of: instance.assignment) {
             try capture.resume(stdout: run.stdout.value, stderr: run.stderr.value, into: writer)
         }

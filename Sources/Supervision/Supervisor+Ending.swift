@@ -87,6 +87,8 @@ extension Supervisor {
         for stream in [LogLine.Stream.stdout, .stderr] { captureAll(of: run, stream) }
         // What comes still is read at the very end; until then the loop would only be told of every writer that is gone.
         unwatchOutput(of: run)
+        unwatchDenials(of: run)
+        takeRestOfDenials(of: run, instance)
         killAll(of: run)
     }
 
@@ -154,6 +156,7 @@ extension Supervisor {
     private func finish(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run else { return }
         unwatch(run)
+        takeRestOfDenials(of: run, instance)
         // Reaps it, when it is a child of this agent: nothing of the run lives any more.
         _ = try? run.egressTool?.value.exitStatus()
         let exit: ExitReport

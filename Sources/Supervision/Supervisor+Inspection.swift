@@ -29,12 +29,14 @@ extension Supervisor {
         guard let run = instance.run else { return found }
         found.port = Int(run.record.port)
         found.cgroup = run.record.cgroup
+        found.blockedCalls = Self.blockedCalls(instance.denials)
         found.cgroupLimits = Self.cgroupLimits(run.record.cgroup)
         guard let pid = run.record.appPID, let process = ProcessConfinement(of: pid) else { return found }
         found.pid = pid
         found.userID = process.userID
         found.resourceLimits = process.resourceLimits
-        found.layers = LayersInForce.of(process, profile: spec.sandbox, node: node)
+        found.layers = LayersInForce.of(
+            process, profile: spec.sandbox, showsDenials: !instance.denials.isUnseen, node: node)
         found.portOwner = portOwner(run, pid: pid)
         if found.disk != nil, let space = Self.space(at: "/proc/\(pid)/root/data") {
             found.disk?.usedBytes = space.used

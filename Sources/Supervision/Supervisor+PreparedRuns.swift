@@ -5,7 +5,7 @@ internal import LinuxSystem
 internal import Logging
 
 /// Directories of runs, with their files, that are made before they are needed: a disk's file system takes milliseconds to make
-/// eight files, and an app that has ended waits for them.
+/// nine files, and an app that has ended waits for them.
 ///
 /// Nothing in them was ever in anybody's hands: a FIFO of an earlier run might still be open somewhere.
 struct PreparedRun {
@@ -56,7 +56,9 @@ extension Supervisor {
 
     private func makeRunFiles(in path: String) throws(SystemError) -> Shared<MessageSocket> {
         try StateDirectory.makeDirectory(path)
-        for name in [StateDirectory.endedName, StateDirectory.stdoutName, StateDirectory.stderrName] {
+        for name in [
+            StateDirectory.endedName, StateDirectory.stdoutName, StateDirectory.stderrName, StateDirectory.denialsName,
+        ] {
             let fifo = "\(path)/\(name)"
             guard mkfifo(fifo, 0o600) == 0 else { throw SystemError(operation: "mkfifo", path: fifo, errno: errno) }
         }

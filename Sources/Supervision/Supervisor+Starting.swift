@@ -123,6 +123,7 @@ extension Supervisor {
             assignment: assignment, port: Int(port), userID: userID,
             directories: directories(of: assignment, app: appDirectory))
         plan.lingers = true
+        plan.denialPause = plan.systemCallFilter == nil ? nil : configuration.denialPause
 
         let runID = Self.makeRunID()
         var undo = StartUndo(directory: directory, runID: runID)
@@ -135,6 +136,7 @@ extension Supervisor {
             runID: runID, cgroup: cgroup.path, cgroupInode: cgroup.inode, process: nil, appPID: nil, port: port,
             network: network, startedAt: .now, startedMonotonic: MonotonicInstant.now.nanoseconds, ready: false,
             stopRequested: false, bootID: ProcFS.bootID)
+        instance.denials.beginRun()
         // On disk before the process exists: an agent that dies in between is followed by one that looks into the
         // cgroup for it.
         try saveStart(of: record, for: instance)
@@ -145,6 +147,8 @@ extension Supervisor {
         let errWriter = try OwnedDescriptor.open(directory.stderr(ofRun: runID), O_RDWR)
         let endedReader = try OwnedDescriptor.open(directory.ended(ofRun: runID), O_RDONLY | O_NONBLOCK)
         let endedWriter = try OwnedDescriptor.open(directory.ended(ofRun: runID), O_RDWR)
+        let denialsReader = try OwnedDescriptor.open(directory.denials(ofRun: runID), O_RDONLY | O_NONBLOCK)
+        let denialsWriter = try OwnedDescriptor.open(directory.denials(ofRun: runID), O_RDWR | O_NONBLOCK)
         let exitRecord = try OwnedDescriptor.open(directory.exitRecord(ofRun: runID), O_WRONLY | O_CREAT)
         // Only paas-init keeps it: it is there for this agent and for the next.
         let connector = network == .host ? nil : listener
@@ -154,7 +158,7 @@ extension Supervisor {
             descriptors: InitStart.Descriptors(
                 stdout: outWriter.rawValue, stderr: errWriter.rawValue, exitRecord: exitRecord.rawValue,
                 connector: connector?.value.descriptor.rawValue, egress: egress?.value.first.rawValue,
-                ended: endedWriter.rawValue),
+                ended: endedWriter.rawValue, denials: denialsWriter.rawValue),
             cgroup: cgroup.descriptor)
         undo.disarm()
 
@@ -162,7 +166,8 @@ extension Supervisor {
         let run = Run(
             record: record, assignment: assignment, process: started.process, cgroup: cgroup,
             stdout: Shared(outReader), stderr: Shared(errReader), ended: Shared(endedReader),
-            capture: makeCapture(of: assignment, runID: runID), startFailureReader: started.failure)
+            denials: Shared(denialsReader), capture: makeCapture(of: assignment, runID: runID),
+            startFailureReader: started.failure)
         instance.run = run
         instance.reason = "waiting for the process to start"
         save(instance)
@@ -202,6 +207,7 @@ extension Supervisor {
         applyLogRules(of: instance)
         try watchOutput(of: run, instance)
         run.endedRegistration = try register(run.ended.value, for: .readable) { $0.appEnded(run, of: instance) }
+        try watchDenials(of: run, instance)
         if let reader = run.startFailureReader {
             run.startFailureRegistration = try register(reader.value, for: .readable) {
                 $0.readStartFailure(of: run, instance: instance)
@@ -214,6 +220,7 @@ extension Supervisor {
         for registration in run.registrations { loop.cancel(registration) }
         run.registrations.removeAll()
         unwatchOutput(of: run)
+        unwatchDenials(of: run)
         for registration in [run.endedRegistration, run.startFailureRegistration].compactMap({ $0 }) {
             loop.cancel(registration)
         }

@@ -94,6 +94,9 @@ public actor Supervisor {
     /// For the next runs; see ``prepareRuns()``.
     var preparedRuns: [PreparedRun] = []
     var preparedRunNumber = 0
+    /// When denials of an app were told last, and the timers for what may be told later, by app.
+    var denialPaces: [String: DenialPace] = [:]
+    var denialTimers: [String: EventLoop.Timer] = [:]
     /// Captures of earlier agents' runs, during ``restore(stopping:)``.
     var preparedCaptures: [String: RunCapture] = [:]
 
@@ -213,6 +216,7 @@ public actor Supervisor {
         directory.removeInstance(instance.id)
         publishRoute(ofApp: instance.app)
         removeUnusedBundles(ofApp: instance.assignment.appID)
+        forgetDenials(ofApp: instance.assignment.appID)
         finishPurge(ofApp: instance.assignment.appID)
     }
 
@@ -292,6 +296,7 @@ public actor Supervisor {
             events.append(event(.stopped, instance, note ?? "stopped"))
             systemLine("stopped", of: instance)
         case .removed:
+            events += lastDenialEvents(of: instance)
             events.append(event(.stopped, instance, note ?? "stopped for good"))
         case .failed:
             events.append(event(.failed, instance, note ?? "failed"))

@@ -14,6 +14,7 @@ final class InitRun {
     var process: Shared<ProcessHandle> { started.process }
     private var output: Shared<OwnedDescriptor>?
     private let ended: OwnedDescriptor
+    private let denials: OwnedDescriptor
     private var received: [UInt8] = []
 
     static let userID: UInt32 = 1_900_999_000
@@ -52,7 +53,8 @@ final class InitRun {
     convenience init(
         _ command: Command, env: [String: String] = [:], bundleFiles: [String: String] = [:],
         profile: SandboxProfile = .standard, network: NetworkMode? = nil,
-        egressReady: Bool = false, changing change: (inout RunPlan) -> Void = { _ in }
+        egressReady: Bool = false, program: String? = InitRun.program,
+        changing change: (inout RunPlan) -> Void = { _ in }
     ) throws {
         let directory = try TemporaryDirectory.make()
         try TemporaryDirectory.fill(directory + "/app", bundleFiles)
@@ -63,16 +65,18 @@ final class InitRun {
         var plan = try SandboxPlanner().plan(
             assignment: assignment, port: 20_001, userID: Self.userID,
             directories: AppDirectories(app: directory + "/app", data: directory + "/data"))
+        // As the agent has it; so long that nothing but the first denial of each call comes before the end.
+        if plan.systemCallFilter != nil { plan.denialPause = .seconds(3_600) }
         change(&plan)
         try self.init(
             bytes: plan.encoded(), directory: directory, newPIDNamespace: plan.namespaces.contains(.pid),
-            newNetworkNamespace: plan.namespaces.contains(.network), egressReady: egressReady)
+            newNetworkNamespace: plan.namespaces.contains(.network), egressReady: egressReady, program: program)
     }
 
     /// Starts whatever bytes there are as a plan.
     init(
         bytes: [UInt8], directory: String? = nil, newPIDNamespace: Bool = true, newNetworkNamespace: Bool = true,
-        egressReady: Bool = false
+        egressReady: Bool = false, program: String? = InitRun.program
     ) throws {
         let directory = try directory ?? TemporaryDirectory.make()
         self.directory = directory
@@ -85,15 +89,19 @@ final class InitRun {
         try #require(mkfifo(directory + "/ended", 0o600) == 0)
         self.ended = try OwnedDescriptor.open(directory + "/ended", O_RDONLY | O_NONBLOCK)
         let endedWriter = try OwnedDescriptor.open(directory + "/ended", O_RDWR)
+        try #require(mkfifo(directory + "/denials", 0o600) == 0)
+        self.denials = try OwnedDescriptor.open(directory + "/denials", O_RDONLY | O_NONBLOCK)
+        let denialsWriter = try OwnedDescriptor.open(directory + "/denials", O_RDWR | O_NONBLOCK)
         let connector = try MessageSocket.listen(at: directory + "/connector")
         let egress = try Self.egressLink(isReady: egressReady)
         self.output = Shared(reader)
         self.started = try InitStart(
-            path: try #require(Self.program), planBytes: bytes, newPIDNamespace: newPIDNamespace,
+            path: try #require(program), planBytes: bytes, newPIDNamespace: newPIDNamespace,
             newNetworkNamespace: newNetworkNamespace,
             descriptors: InitStart.Descriptors(
                 stdout: writer.rawValue, stderr: writer.rawValue, exitRecord: record.rawValue,
-                connector: connector.descriptor.rawValue, egress: egress.rawValue, ended: endedWriter.rawValue),
+                connector: connector.descriptor.rawValue, egress: egress.rawValue, ended: endedWriter.rawValue,
+                denials: denialsWriter.rawValue),
             cgroup: nil)
     }
 
@@ -136,6 +144,19 @@ final class InitRun {
     /// Waits until `paas-init` tells the app's end, which it does only when the plan says that it lingers.
     func waitForEndOfApp() throws {
         try waitUntilReadable(ended, "paas-init did not tell the end of the app; output: \(outputSoFar)")
+    }
+
+    /// What `paas-init` has told of denied calls since the last time.
+    func denialsSoFar() throws -> [DenialRecord] { DenialRecord.records(in: try readToEnd(denials)) }
+
+    /// Waits until `paas-init` has told of so many denials of a call, and returns all that it told meanwhile.
+    func waitForDenials(of call: Int32, count: Int64) throws -> [DenialRecord] {
+        var records: [DenialRecord] = []
+        while !records.contains(where: { $0.call == call && $0.count >= count }) {
+            try waitUntilReadable(denials, "paas-init told only \(records)")
+            records += try denialsSoFar()
+        }
+        return records
     }
 
     /// Waits for the end of `paas-init` itself.

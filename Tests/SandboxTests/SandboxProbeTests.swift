@@ -35,6 +35,9 @@ struct SandboxProbeTests {
             }
         }
         let seccomp = layers(Self.root, filterActions: "allow trap\n")["seccomp"]
+        let silent = layers(Self.root)["seccomp"]
+        #expect(silent?.enforced == true && silent?.detail?.contains("makes no events") == true)
+        #expect(layers(Self.root, filterActions: "errno user_notif\n")["seccomp"]?.detail == nil)
         #expect(seccomp?.enforced == false && seccomp?.remedy?.contains("CONFIG_SECCOMP_FILTER") == true)
     }
 

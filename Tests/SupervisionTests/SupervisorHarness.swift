@@ -41,8 +41,10 @@ final class SupervisorHarness: Sendable {
 
     /// A supervisor as an agent makes it at its start. Making another one on the same home is what a restart is; the
     /// earlier one must have been ``Agent/abandon()``ed.
-    func startAgent(initPath: String = SupervisorHarness.initPath) async throws -> Agent {
-        let agent = try Agent(home: home, cgroupRoot: cgroupRoot, initPath: initPath)
+    func startAgent(
+        initPath: String = SupervisorHarness.initPath, denialPause: Duration = .seconds(60)
+    ) async throws -> Agent {
+        let agent = try Agent(home: home, cgroupRoot: cgroupRoot, initPath: initPath, denialPause: denialPause)
         try await agent.supervisor.restore()
         return agent
     }
@@ -62,10 +64,12 @@ final class SupervisorHarness: Sendable {
     /// Runs a test with an agent, and removes the instance and everything else afterwards.
     ///
     /// - Parameter body: returns the agent that is there at the end, when it is another one.
-    static func withAgent(_ body: (SupervisorHarness, Agent) async throws -> Agent?) async throws {
+    static func withAgent(
+        denialPause: Duration = .seconds(60), _ body: (SupervisorHarness, Agent) async throws -> Agent?
+    ) async throws {
         let harness = try SupervisorHarness()
         defer { harness.cleanUp() }
-        let first = try await harness.startAgent()
+        let first = try await harness.startAgent(denialPause: denialPause)
         let last = try await body(harness, first) ?? first
         await last.supervisor.apply(.delete(revision: 9, instanceID: "i-test"))
         await last.supervisor.waitUntilNothingRuns { _ in }
@@ -114,7 +118,7 @@ final class Agent: Sendable {
         return first...first + 99
     }()
 
-    init(home: String, cgroupRoot: String, initPath: String = SupervisorHarness.initPath) throws {
+    init(home: String, cgroupRoot: String, initPath: String, denialPause: Duration) throws {
         for path in [home, home + "/outbox"] { try StateDirectory.makeDirectory(path) }
         loop = try EventLoop()
         loop.start(threadName: "test-supervisor")
@@ -125,6 +129,7 @@ final class Agent: Sendable {
         configuration.defaults.backoffSeconds = 0.02
         configuration.defaults.backoffMaxSeconds = 0.1
         configuration.defaults.drainSeconds = 0.01
+        configuration.denialPause = denialPause
         supervisor = try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(

@@ -121,3 +121,11 @@ class SandboxOffTests(SharedPlatformCase):
         refused = self.platform.paas("deploy", "--name", "limited", "--sandbox", "off", "--disk", "none", expect=1)
         self.assertIn("in an image since an earlier deploy", refused.out + refused.err)
         self.assertEqual(self.platform.get("limited", "/count").json["count"], 1)
+
+    def test_calls_that_fail_are_no_events_because_no_filter_blocks_them(self):
+        self.platform.deploy_probe("loose", "--sandbox", "off")
+        self.assertEqual(self.platform.get("loose", "/denied?call=mount").status, 200)
+        # The end of the run would bring what there is.
+        self.platform.paas("stop", "loose")
+        events = self.platform.paas("events", "loose", "--json").json
+        self.assertNotIn("blocked", [event["kind"] for event in events])

@@ -123,6 +123,15 @@ class RootlessTests(SharedPlatformCase):
         self.assertEqual([case["case"] for case in report["cases"] if case["outcome"] == "succeeded"], [])
         print(f"      {report['stopped']}/{report['tried']} stopped", flush=True)
 
+    def test_blocked_call_is_an_event_without_root_too(self):
+        self.platform.deploy_probe("asks")
+        self.assertEqual(self.platform.get("asks", "/denied?call=mount").json["answers"], ["EPERM"])
+        # The end of the run brings what there is.
+        self.platform.paas("stop", "asks")
+        events = self.platform.paas("events", "asks", "--json").json
+        self.assertEqual(
+            [event["blocked"] for event in events if event["kind"] == "blocked"], [{"call": "mount", "count": 1}])
+
     def test_next_agent_has_power_over_the_apps_of_the_one_that_was_killed(self):
         app = self.platform.deploy_probe("kept")
         self.platform.agent.kill()

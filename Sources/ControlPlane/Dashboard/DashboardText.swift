@@ -80,7 +80,7 @@ struct PageEvents {
 
     private static func tone(_ kind: Event.Kind) -> String {
         switch kind {
-        case .deployFailed, .failed, .crashLooping, .startFailed, .warning, .exited: "bad"
+        case .deployFailed, .failed, .crashLooping, .startFailed, .warning, .exited, .blocked: "bad"
         default: ""
         }
     }

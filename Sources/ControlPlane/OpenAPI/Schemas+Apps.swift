@@ -148,7 +148,7 @@ enum Schemas {
                     "state": Schema.words(InstanceState.self), "sandbox": Schema.words(SandboxProfile.self),
                     "cgroupLimits": ["type": "object"], "resourceLimits": ["type": "object"],
                     "layers": Schema.list(Schema.named("SandboxLayer")),
-                ], optional: ["disk": disk])),
+                ], optional: ["disk": disk, "blockedCalls": Schema.list(Schema.named("BlockedCall"))])),
     ])
 
     private static let disk = Schema.answer(

@@ -16,7 +16,17 @@ extension Schemas {
         optional: [
             "app": Schema.string, "instance": Schema.string, "release": Schema.string,
             "by": Schema.string.adding(["description": "Who asked for it; absent for what happened by itself."]),
+            "blocked": Schema.named("BlockedCall").adding([
+                "description": "Of kind blocked: how often since the last event about this call."
+            ]),
         ])
+
+    static let blockedCall = Schema.answer([
+        "call": Schema.string.adding([
+            "description": "Name of the system call; its number when the node has no name for it."
+        ]),
+        "count": Schema.integer(),
+    ])
 
     static let layer = Schema.answer(
         ["name": Schema.string, "enforced": Schema.boolean],
@@ -68,7 +78,8 @@ extension Schemas {
 
     /// `components/schemas`.
     static let all: [String: JSONValue] = [
-        "App": app, "AppPatch": appPatch, "CreatedToken": createdToken, "Event": event, "Exit": exit,
+        "App": app, "AppPatch": appPatch, "BlockedCall": blockedCall, "CreatedToken": createdToken, "Event": event,
+        "Exit": exit,
         "Inspection": inspection, "Instance": instance, "InstanceStatus": instanceStatus, "LogLine": logLine,
         "NewApp": newApp, "NewToken": newToken, "Node": node, "Problem": problem, "Release": release,
         "Rollout": rollout, "SandboxLayer": layer, "Stats": stats, "Token": token,

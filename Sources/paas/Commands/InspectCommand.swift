@@ -105,6 +105,10 @@ struct InspectCommand: AsyncParsableCommand {
         }
         facts += instance.log.map(logFacts) ?? []
         facts.append(("sandbox", instance.sandbox.rawValue))
+        if let calls = instance.blockedCalls {
+            let text = calls.prefix(10).map { "\($0.call) (\($0.count))" }.joined(separator: ", ")
+            facts.append(("blocked calls", text + (calls.count > 10 ? " and \(calls.count - 10) more" : "")))
+        }
         if let exit = instance.lastExit { facts.append(("last exit", "\(exit.at) \(AppDetails.sentence(exit))")) }
         return facts
     }

@@ -53,7 +53,7 @@ final class DeployReporter: Sendable {
     /// Kinds that say something which the steps do not say anyway.
     private static let toldKinds: Set<Event.Kind> = [
         .starting, .exited, .startFailed, .restarting, .crashLooping, .health, .limitsChanged, .warning,
-        .unknown,
+        .blocked, .unknown,
     ]
 
     private func shown(_ text: String) -> String { DisplayText.forStream(text, isTerminal: stream.isTerminal) }

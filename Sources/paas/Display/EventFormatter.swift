@@ -9,7 +9,7 @@ enum EventFormatter {
         let tone: Style.Tone =
             switch event.kind {
             case .failed, .startFailed, .deployFailed, .crashLooping: .bad
-            case .exited, .restarting, .warning, .health, .denied: .warning
+            case .exited, .restarting, .warning, .health, .denied, .blocked: .warning
             default: .plain
             }
         let kind = event.kind.rawValue

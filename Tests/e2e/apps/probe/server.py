@@ -196,6 +196,16 @@ def datagram(query):
             return {"result": type(error).__name__}
 
 
+def denied(query):
+    """Makes calls that no sandbox allows, by the names of the C library's functions; the errors are names."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    function = getattr(libc, query["call"])
+    answers = set()
+    for _ in range(int(query.get("times", 1))):
+        answers.add(errno.errorcode[ctypes.get_errno()] if function(0, 0, 0, 0, 0) == -1 else "done")
+    return {"answers": sorted(answers)}
+
+
 def slow(query):
     time.sleep(float(query["seconds"]))
     return {"slept": query["seconds"]}
@@ -204,7 +214,7 @@ def slow(query):
 ACTIONS = {
     "/": identity, "/count": count, "/log": log, "/exit": end, "/flood": flood, "/signal": raise_signal, "/daemons": fork_daemons,
     "/allocate": allocate, "/spin": spin, "/bomb": bomb, "/disk": disk, "/try": try_path, "/slow": slow,
-    "/connect": connect, "/datagram": datagram,
+    "/connect": connect, "/denied": denied, "/datagram": datagram,
 }
 
 
