@@ -37,14 +37,21 @@ struct AppNetworkTests {
         do {
             let channel = try await ClientBootstrap(group: Self.group)
                 .channelOption(.allowRemoteHalfClosure, value: true)
+                // Only says when to give up: many at a time take long where the processor is emulated.
+                .connectTimeout(.minutes(2))
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(Collector(received))
                     }
                 }
                 .connect(host: "127.0.0.1", port: Int(port)).get()
-            channel.writeAndFlush(bytes).whenFailure { received.fail($0) }
-            channel.close(mode: .output).whenFailure { received.fail($0) }
+            // Told of a failure before there can be one: it ends the channel, and that would be taken for an empty answer.
+            let (sent, ended) = (
+                channel.eventLoop.makePromise(of: Void.self), channel.eventLoop.makePromise(of: Void.self)
+            )
+            for promise in [sent, ended] { promise.futureResult.whenFailure { received.fail($0) } }
+            channel.writeAndFlush(bytes, promise: sent)
+            channel.close(mode: .output, promise: ended)
         } catch {
             received.fail(error)
         }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Disk images with systemd, from Debian packages of any release, and booting them. Sourced by Tests/vm/run-systemd, which
 # sets `cache`, a directory that is kept between runs, and `here`, the directory of Tests/vm.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2034,SC2154
 
 # What the tests need beside systemd: python3 runs them, and the app that they deploy; slirp4netns, iproute2 and kmod
 # give an app a way out; the last four give an ordinary user a service manager and ids. What the package needs comes with these, so that dpkg can install it in a machine without a
@@ -21,6 +21,9 @@ image_masked=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scr
     systemd-sysctl.service systemd-sysusers.service systemd-tmpfiles-clean.timer systemd-tmpfiles-setup-dev.service
     systemd-tmpfiles-setup-dev-early.service systemd-update-done.service systemd-update-utmp.service
     systemd-update-utmp-runlevel.service systemd-user-sessions.service)
+
+# The kernel of each image: systemd 252 and 257, each with its release's own.
+declare -A image_kernel=([bookworm]=linux-image-cloud-amd64 [trixie]=linux-image-6.12-cloud-amd64)
 
 # Prints the image of a Debian release, building it first where it is not there yet. $1: such as bookworm; $2: more packages,
 # with commas between, or nothing. Fails when its packages cannot be had; the reason is beside it, in a file .log.
@@ -70,9 +73,11 @@ finish_tree() {
 
 # Boots an image with a payload, waits for the machine's end, and leaves console, output and code in a directory.
 # $1: kernel; $2: image, which is written to; $3: the payload, a file system with a program `run`; $4: what that program is
-# told; $5: directory; $6: seconds. Returns 0 when the payload ran to its end and the machine then went down by itself.
+# told; $5: directory; $6: seconds; the rest: more options of QEMU. Returns 0 when the payload ran to its end and the machine
+# then went down by itself.
 boot_image() {
     local kernel=$1 image=$2 payload=$3 phase=$4 out=$5 seconds=$6 status=0
+    shift 6
     mkdir -p "$out"
     rm -f "$out"/{console,output,code}
     timeout --kill-after=10 "$seconds" qemu-system-x86_64 \
@@ -83,7 +88,7 @@ boot_image() {
         -drive "file=$payload,format=raw,if=none,id=payload,readonly=on" -device nvme,drive=payload,serial=payload \
         -kernel "$kernel" \
         -append "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=-1 8250.nr_uarts=4 systemd.show_status=0 phase=$phase" \
-        </dev/null >"$out/qemu" 2>&1 || status=$?
+        "$@" </dev/null >"$out/qemu" 2>&1 || status=$?
     ((status == 0)) || echo "qemu ended with $status (124 is the limit of $seconds s)" >>"$out/qemu"
     ((status == 0)) && [[ -s $out/code ]]
 }
