@@ -31,6 +31,10 @@ class CampaignTests(unittest.TestCase):
     def test_control_plane_that_is_killed_loses_no_write_and_no_end(self):
         self.play("paasd-kills", "--rounds", "8")
 
+    def test_control_plane_refuses_hostile_bodies_and_stays_small(self):
+        # Without the minute in which connections are held.
+        self.play("hostile-bodies", "--fuzzed", "100", "--held", "0")
+
     def test_agent_that_is_replaced_loses_no_request(self):
         self.play("upgrade", "--rounds", "2")
 

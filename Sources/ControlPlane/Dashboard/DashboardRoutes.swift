@@ -55,7 +55,7 @@ struct DashboardRoutes: Sendable {
         }
         api.on(.post, "/ui/login", access: .everybody) { request, context in
             do {
-                let token = try await Self.form(request)["token"] ?? ""
+                let token = try await Self.form(request, context, upTo: Self.maxLoginBytes)["token"] ?? ""
                 return DashboardResponse.secure(try await access.signIn(token: token, request, context))
             } catch let limited as TokenAuthenticator.TooManyFailures {
                 let wait = "Too many wrong tokens. Try again in \(limited.retryAfterSeconds) s."
@@ -179,6 +179,8 @@ struct DashboardRoutes: Sendable {
 extension DashboardRoutes {
     /// Largest form: a command of 64 KiB, percent-encoded.
     private static let maxFormBytes = 256 << 10
+    /// Largest form to sign in with, which strangers send, too: a token is shorter than 100 bytes.
+    private static let maxLoginBytes = 4 << 10
 
     typealias PageHandler = @Sendable (Request, APIContext, Visit) async throws -> Response
     typealias FormHandler = @Sendable ([String: String], APIContext, Visit) async throws -> Response
@@ -211,7 +213,7 @@ extension DashboardRoutes {
             }
             let name = context.parameter("name")
             return try await answer(visit, back: name.isEmpty ? "/ui/" : "/ui/apps/\(PercentEncoding.encode(name))") {
-                let fields = try await Self.form(request)
+                let fields = try await Self.form(request, context, upTo: Self.maxFormBytes)
                 try access.requireOwnForm(request, visit, formToken: fields["csrf"])
                 try await check(rule, visit, request, context)
                 return try await Principal.$current.withValue(visit.principal) {
@@ -258,12 +260,14 @@ extension DashboardRoutes {
         return DashboardResponse.secure(response)
     }
 
-    private static func form(_ request: Request) async throws -> [String: String] {
+    private static func form(
+        _ request: Request, _ context: APIContext, upTo limit: Int
+    ) async throws -> [String: String] {
         let type = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased()
         guard type == "application/x-www-form-urlencoded" else {
             throw Problem.unsupportedMediaType("application/x-www-form-urlencoded")
         }
-        let text = String(buffer: try await request.body.collect(upTo: maxFormBytes))
+        let text = String(buffer: try await request.collect(upTo: limit, context))
         do {
             return try URLEncodedFormDecoder().decode([String: String].self, from: text)
         } catch {

@@ -9,6 +9,8 @@ struct APIContext: RequestContext {
     let channel: any Channel
     /// Who asks; nil only for routes that are open to everybody.
     var principal: Principal?
+    /// The room that its body takes up, until it is answered.
+    var bodyShare: BodyBudget.Share?
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)

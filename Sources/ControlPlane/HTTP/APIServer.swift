@@ -68,6 +68,7 @@ public struct APIServer: Service {
     public func run() async throws {
         let responder = api.responder(rule)
         let (address, logger, onListening) = (address, logger, onListening)
+        let bodies = BodyBudget()
         let bind: BindAddress
         switch address {
         case .tcp(let host, let port): bind = .hostname(host, port: port)
@@ -92,7 +93,9 @@ public struct APIServer: Service {
                 try await writer.writeInformationalHead(HTTPResponse(status: .continue))
             }
             let source = ApplicationRequestContextSource(channel: channel, logger: logger)
-            var response = try await responder.respond(to: request, context: APIContext(source: source))
+            var context = APIContext(source: source)
+            context.bodyShare = BodyBudget.Share(bodies)
+            var response = try await responder.respond(to: request, context: context)
             response.headers[.date] = HTTPDate.now()
             try await writer.write(response: response.head, body: response.body)
         } onServerRunning: { channel in

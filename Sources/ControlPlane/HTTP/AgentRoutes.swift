@@ -16,11 +16,11 @@ struct AgentRoutes: Sendable {
     func add(to api: inout APIBuilder) {
         api.on(.get, "/nodes", access: .known) { _, _ in try .json(try await service.allNodes()) }
         api.on(.put, "/agent/v1/nodes/:node", access: .admin) { request, context in
-            let node = try JSONBody.decode(Node.self, try await request.json())
+            let node = try JSONBody.decode(Node.self, try await request.json(context))
             return try .json(try await service.register(node, as: context.parameter("node")))
         }
         api.on(.post, "/agent/v1/nodes/:node/reports", access: .admin) { request, context in
-            let bytes = try await request.json(upTo: Self.maxReportBytes)
+            let bytes = try await request.json(upTo: Self.maxReportBytes, context)
             let batch = try JSONBody.decode(ReportBatch.self, bytes)
             return try .json(try await service.report(batch, from: context.parameter("node")))
         }

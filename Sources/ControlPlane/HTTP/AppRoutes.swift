@@ -64,7 +64,7 @@ struct AppRoutes: Sendable {
     }
 
     @Sendable private func create(_ request: Request, _ context: APIContext) async throws -> Response {
-        let body = try await request.json()
+        let body = try await request.json(context)
         let created = try await service.create(
             body: body, once: try request.onceOnly(body, context), scope: context.principal?.scope ?? .read)
         var response = try Self.response(created, status: .created)
@@ -73,7 +73,7 @@ struct AppRoutes: Sendable {
     }
 
     @Sendable private func patch(_ request: Request, _ context: APIContext) async throws -> Response {
-        let body = try await request.json(types: ["application/json", "application/merge-patch+json"])
+        let body = try await request.json(types: ["application/json", "application/merge-patch+json"], context)
         let patched = try await service.patch(
             context.parameter("name"), body: body, redeploy: try request.flag("redeploy"), ifMatch: request.ifMatch())
         return try Self.response(patched)
@@ -90,7 +90,7 @@ struct AppRoutes: Sendable {
     private struct ScaleBody: Decodable { var instances: Int }
 
     @Sendable private func scale(_ request: Request, _ context: APIContext) async throws -> Response {
-        let bytes = try await request.json()
+        let bytes = try await request.json(context)
         let fields = try JSONBody.object(bytes, allowed: ["instances"], of: "a scale request")
         try JSONBody.requireInteger(fields["instances"], field: "instances")
         let body = try JSONBody.decode(ScaleBody.self, bytes)
@@ -103,7 +103,7 @@ struct AppRoutes: Sendable {
     private struct RollbackBody: Decodable { var release: String? }
 
     @Sendable private func rollback(_ request: Request, _ context: APIContext) async throws -> Response {
-        let bytes = try await request.json()
+        let bytes = try await request.json(context)
         var release: String?
         if !bytes.isEmpty {
             _ = try JSONBody.object(bytes, allowed: ["release"], of: "a rollback request")

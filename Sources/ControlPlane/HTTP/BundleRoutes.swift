@@ -27,7 +27,7 @@ struct BundleRoutes: Sendable {
             for try await _ in request.body {}
             return Response(status: .ok)
         }
-        try await bundles.save(digest, request.body)
+        try await bundles.save(digest, request.body, declared: request.headers[.contentLength].flatMap { Int64($0) })
         Task { await service.collectBundles() }
         return Response(status: .created, headers: [.location: "/bundles/\(digest)"])
     }

@@ -155,6 +155,9 @@ extension Problem {
             "agent-unreachable", "Agent unreachable", 503,
             "the agent of node '\(node)' does not answer (\(reason)); is it running?")
     }
+    static let tooManyBodies = make(
+        "too-many-bodies", "Too many bodies", 503,
+        "requests with bodies are using all the memory that there is for them; try again when they are answered")
     static let stopping = make(
         "stopping", "Stopping", 503, "the control plane is stopping; try again when it is back")
 

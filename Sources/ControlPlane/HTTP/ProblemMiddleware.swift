@@ -3,7 +3,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
-internal import NIOCore
+internal import NIOHTTP1
 internal import PaaSModel
 
 /// Turns every error into `application/problem+json` (RFC 9457); the one table from errors to HTTP statuses.
@@ -33,8 +33,9 @@ struct ProblemMiddleware: RouterMiddleware {
             headers[.retryAfter] = String(error.retryAfterSeconds)
         case StoreError.compacted(let revision): problem = .historyGone(revision)
         case let error as StoreError: problem = .store(error)
-        case is NIOTooManyBytesError: problem = .tooLarge("the body may have at most 1 MiB")
         case is CancellationError: problem = .stopping
+        // The head was right, else nobody were here: it is the body.
+        case is HTTPParserError: problem = .malformed("the body is not framed as HTTP/1.1 has it (RFC 9112 §7.1)")
         case let error as HTTPError where error.status == .notFound:
             let allowed = routes.methods(for: request.uri.path)
             if allowed.isEmpty {

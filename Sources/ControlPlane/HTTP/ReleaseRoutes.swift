@@ -34,6 +34,8 @@ struct ReleaseRoutes: Sendable {
                 }
                 return try APIEncoding.encode(try RecordCoding.decode(InstanceRecord.self, key: key, value).view)
             } list: {
+                // First: a wrong limit is wrong (422) whether what 'after' names is there (410) or not.
+                let limit = try request.pageLimit()
                 let found = try await service.instances(context.parameter("name"))
                 var behind = found.instances[...]
                 if let after = request.query("after") {
@@ -44,7 +46,7 @@ struct ReleaseRoutes: Sendable {
                     behind = behind[(place + 1)...]
                 }
                 return try .page(
-                    Array(behind), limit: try request.pageLimit(), request, headers: Self.headers(found.revision)
+                    Array(behind), limit: limit, request, headers: Self.headers(found.revision)
                 ) { $0.id }
             }
         }

@@ -8,18 +8,30 @@ internal import PaaSModel
 extension Request {
     /// The body, when it is JSON.
     ///
-    /// - Throws: `Problem` 415 for another content type; `NIOTooManyBytesError` when it is larger than allowed.
+    /// - Throws: `Problem` 415 for another content type; as `collect(upTo:_:)`.
     func json(
-        upTo limit: Int = JSONBody.maxBytes, types: Set<String> = ["application/json"]
+        upTo limit: Int = JSONBody.maxBytes, types: Set<String> = ["application/json"], _ context: APIContext
     ) async throws -> [UInt8] {
         if let type = headers[.contentType] {
             let essence = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
             guard types.contains(essence) else { throw Problem.unsupportedMediaType(types.sorted()[0]) }
         }
-        if let length = headers[.contentLength].flatMap(Int.init), length > limit {
-            throw Problem.tooLarge("the body may have at most \(ByteCount(bytes: Int64(limit)))")
+        return Array(buffer: try await collect(upTo: limit, context))
+    }
+
+    /// The whole body.
+    ///
+    /// - Throws: `Problem` 413 when it is larger than allowed, 503 when it and all others are (see `BodyBudget`).
+    func collect(upTo limit: Int, _ context: APIContext) async throws -> ByteBuffer {
+        let tooLarge = Problem.tooLarge("the body may have at most \(ByteCount(bytes: Int64(limit)))")
+        if let length = headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge }
+        var bytes = ByteBuffer()
+        for try await chunk in body {
+            guard bytes.readableBytes + chunk.readableBytes <= limit else { throw tooLarge }
+            try context.bodyShare?.take(chunk.readableBytes)
+            bytes.writeImmutableBuffer(chunk)
         }
-        return Array(buffer: try await body.collect(upTo: limit))
+        return bytes
     }
 
     /// Checks that the query has nothing but these, each at most once: what is misspelt must not be ignored.

@@ -29,7 +29,7 @@ struct SessionRoutes: Sendable {
         }
         let snapshot = try await service.snapshot(context.parameter("name"))
         let incoming = IncomingBytes(request.body)
-        let wanted = try await Self.firstFrame(incoming)
+        let wanted = try await Self.firstFrame(incoming, context)
         let permit = try limiter.permit()
         let (node, order) = try Self.order(place, wanted.request, snapshot)
         let (frames, source) = RequestBody.makeStream()
@@ -76,12 +76,11 @@ struct SessionRoutes: Sendable {
     ///
     /// - Throws: `Problem` 400, `ValidationError`.
     private static func firstFrame(
-        _ body: IncomingBytes
+        _ body: IncomingBytes, _ context: APIContext
     ) async throws -> (request: SessionRequest, rest: [UInt8]) {
         var bytes: [UInt8] = []
+        var decoder = SessionFrameDecoder()
         while true {
-            var decoder = SessionFrameDecoder()
-            try decoder.append(bytes)
             if let frame = try decoder.next() {
                 guard frame.kind == .open else {
                     throw Problem.malformed("the body does not begin with an 'open' frame")
@@ -96,6 +95,8 @@ struct SessionRoutes: Sendable {
                 throw Problem.malformed("the body ends before its first frame does")
             }
             bytes += buffer.readableBytesView
+            try context.bodyShare?.take(buffer.readableBytes)
+            try decoder.append(buffer.readableBytesView)
         }
     }
 

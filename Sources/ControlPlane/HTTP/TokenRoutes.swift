@@ -21,7 +21,7 @@ struct TokenRoutes: Sendable {
     }
 
     @Sendable private func create(_ request: Request, _ context: APIContext) async throws -> Response {
-        let bytes = try await request.json()
+        let bytes = try await request.json(context)
         let fields = try JSONBody.object(bytes, allowed: TokenRequest.fieldNames, of: "a token request")
         try JSONBody.requireInteger(fields["expiresInSeconds"], field: "expiresInSeconds")
         let created = try await service.createToken(

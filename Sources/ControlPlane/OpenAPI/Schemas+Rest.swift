@@ -71,7 +71,7 @@ extension Schemas {
     static let newToken = Schema.body(
         [
             "name": Schema.appName, "scope": scope,
-            "expiresInSeconds": Schema.integer(1...TokenRequest.maxLifeSeconds),
+            "expiresInSeconds": Schema.orNull(Schema.integer(1...TokenRequest.maxLifeSeconds)),
         ], required: ["name", "scope"])
 
     static let createdToken = Schema.answer(["token": Schema.named("Token"), "secret": Schema.string])

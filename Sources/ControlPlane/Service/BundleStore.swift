@@ -68,21 +68,24 @@ public struct BundleStore: Sendable {
 
     /// Streams a bundle to disk, and keeps it when its content has the digest.
     ///
+    /// - Parameter declared: its size as the client says; one that is too large is refused before it is sent.
     /// - Throws: `Problem` 413 when it is larger than allowed; `ValidationError` when the digest is another one;
     ///   `Problem` 503 when the disk fails. Nothing is kept then.
-    func save(_ digest: String, _ body: some AsyncSequence<ByteBuffer, any Error>) async throws {
+    func save(
+        _ digest: String, _ body: some AsyncSequence<ByteBuffer, any Error>, declared: Int64? = nil
+    ) async throws {
         guard let path = path(digest) else {
             throw ValidationError(field: "sha256", message: "is not a SHA-256 in 64 lower-case hex digits")
         }
+        let tooLarge = Problem.tooLarge("a bundle may have at most \(ByteCount(bytes: maxBytes))")
+        if let declared, declared > maxBytes { throw tooLarge }
         let upload = try Upload(path: path)
         defer { upload.discard() }
         var hash = SHA256()
         var size: Int64 = 0
         for try await chunk in body {
             size += Int64(chunk.readableBytes)
-            guard size <= maxBytes else {
-                throw Problem.tooLarge("a bundle may have at most \(ByteCount(bytes: maxBytes))")
-            }
+            guard size <= maxBytes else { throw tooLarge }
             chunk.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
             try await NIOThreadPool.singleton.runIfActive { try upload.write(chunk) }
         }
