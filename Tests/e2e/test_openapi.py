@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API is what its OpenAPI document says: schemathesis makes requests from it and checks every answer.
 
-SCHEMATHESIS_EXAMPLES sets how many it makes for each operation and phase. Without an agent: what it creates must not run.
+SCHEMATHESIS_EXAMPLES sets how many it makes for each operation and phase, SCHEMATHESIS_SEED which. Without an agent: what it
+creates must not run.
 """
 
 import importlib.util
@@ -58,7 +59,7 @@ class OpenAPITests(unittest.TestCase):
             # commands are frames, which it cannot make.
             "--exclude-path-regex", "^/agent/|/(exec|run)$",
             "--header", f"Authorization: Bearer {self.token}", "--max-examples", examples, "--checks", "all",
-            "--phases", "examples,coverage,fuzzing,stateful", "--request-timeout", "20", "--seed", "1", "--no-color",
+            "--phases", "examples,coverage,fuzzing,stateful", "--request-timeout", "20", "--seed", os.environ.get("SCHEMATHESIS_SEED", "1"), "--no-color",
             "--suppress-health-check", "all", *os.environ.get("SCHEMATHESIS_ARGUMENTS", "").split(),
         ]
         before = resident_bytes(self.platform.paasd)
