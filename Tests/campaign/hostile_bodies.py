@@ -23,9 +23,10 @@ LEFT = "uploads left on disk"
 HELD = "silent connections that were kept"
 DEAF = "requests of others that failed meanwhile"
 
-# What collected bodies may hold together (`BodyBudget.maxBytes`) is there twice for a moment, as a buffer and as the bytes that
-# are decoded; each of two event loops decodes one body; and malloc keeps what it had.
-BOUND_MIB = 300
+# paasd itself (50), what bodies may hold together (64, `BodyBudget.maxBytes`) about three times: buffers grow by copying, malloc
+# keeps the holes, and the first frame of a session is there twice; and what two event loops decode at a time. 400 bodies without
+# a budget took 495 to 560.
+BOUND_MIB = 350
 # Bodies of 1 MiB that fit into it.
 ROOM = 64
 # Seconds; paasd closes after 60.
