@@ -23,6 +23,9 @@ APP_SOURCE = Path(__file__).resolve().parent / "apps/websocket"
 DIFFERENT = "cases that ended otherwise through the router"
 FAILED = "cases that the suite calls failed"
 GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
+# NON-STRICT is OK too: a server that gets a message and then a violation at once may fail before it answers the message. Whether
+# they come at once differs from one run to the next, directly too.
+SAME = {"NON-STRICT": "OK"}
 
 
 def add_options(parser):
@@ -100,7 +103,7 @@ def judge(index, findings):
         routed = index["router"].get(case, {})
         findings.count("cases")
         for what in ("behavior", "behaviorClose"):
-            if routed.get(what) != direct[what]:
+            if SAME.get(routed.get(what), routed.get(what)) != SAME.get(direct[what], direct[what]):
                 findings.violated(DIFFERENT, f"{case}: {what} is {direct[what]} directly and {routed.get(what)} through the router")
         for agent, one in (("directly", direct), ("through the router", routed)):
             findings.count(f"{agent}: {one.get('behavior')}")
