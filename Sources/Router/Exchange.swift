@@ -278,7 +278,7 @@ extension Exchange: ClientSide {
         if answer != nil {
             // It has taken nothing of the answer for too long: what waits for it holds memory and an app's connection.
             clientGone()
-            front.cut()
+            front.reset()
         } else if awaitsContinue, !isRequestSent, upstream?.isWritable == true {
             awaitsContinue = false
             front.write(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))

@@ -50,6 +50,8 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     private(set) var isInputClosed = false
     private var phase = Phase.head
     private var scanner: HeadScanner
+    /// The first bytes of a head have come, and its time runs. It is for the whole head, however often a byte comes.
+    private var hasHeadBegun = false
     private var context: ChannelHandlerContext?
     private var outgoing = OutgoingBytes()
     private var isAdvancing = false
@@ -110,13 +112,19 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     private func awaitHead() {
         let isLeaving = loop.isShuttingDown && !loop.keepsIdle && !isNew
         if isInputClosed || isLeaving && input.readableBytes == 0 { return close() }
-        timer.set(input.readableBytes == 0 ? loop.configuration.idleTimeout : loop.configuration.headTimeout)
+        if input.readableBytes == 0 {
+            timer.set(loop.configuration.idleTimeout)
+        } else if !hasHeadBegun {
+            hasHeadBegun = true
+            timer.set(loop.configuration.headTimeout)
+        }
         read()
     }
 
     private func begin(_ bytes: ByteBuffer) throws(FramingError) {
         timer.clear()
         isNew = false
+        hasHeadBegun = false
         let head = try HeadParser.request(bytes, maxTarget: loop.configuration.limits.targetBytes)
         let request = IncomingRequest(
             head: head, facts: try RequestFacts(head), method: bytes.text(head.method),
@@ -242,8 +250,7 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     func cutAnswer(resetting: Bool) {
         owner = nil
         if resetting {
-            (context?.channel as? any SocketOptionProvider)?.resetOnClose()
-            close()
+            reset()
         } else {
             if startLingering() { closeAfterFlush() }
         }
@@ -251,6 +258,13 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
 
     /// Closes now, whatever is going on.
     func cut() { close() }
+
+    /// Closes now, and what the client has not taken is gone. After an orderly end the kernel would keep it, up to megabytes,
+    /// for as long as a client that reads next to nothing acknowledges something.
+    func reset() {
+        (context?.channel as? any SocketOptionProvider)?.resetOnClose()
+        close()
+    }
 
     /// Closes now when there is no request; else after it.
     func closeWhenIdle() {

@@ -73,7 +73,7 @@ extension Tunnel: ClientSide {
 
     func deadlinePassed() {
         upstream.close()
-        front.cut()
+        front.reset()
     }
 }
 

@@ -209,6 +209,28 @@ struct FramingTests {
         }
     }
 
+    /// Whenever something came the time began anew, and slowhttptest held its connections for ever.
+    @Test func headThatComesByteByByteIsAnswered408() async throws {
+        try await withRouter(configure: {
+            $0.headTimeout = .milliseconds(300)
+            $0.limits.requestHeadBytes = 512
+        }) { router in
+            let wire = try await router.connect()
+            try await wire.send("GET / HTTP/1.1\r\nX-A: ")
+            // All that a head may have takes longer than its time; then it would be 431.
+            let sending = Task {
+                while !Task.isCancelled {
+                    try await wire.send("a")
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            let answer = try await wire.receive(until: "\r\n\r\n")
+            sending.cancel()
+            #expect(answer.status == 408)
+            await wire.close()
+        }
+    }
+
     @Test func slowBodyIsAnswered408() async throws {
         let backend = try await Backend.echo()
         try await withRouter(["web": backend], configure: { $0.bodyTimeout = .milliseconds(50) }) { router in

@@ -68,6 +68,9 @@ struct StreamingTests {
             var records = router.records.makeAsyncIterator()
             let record = await records.next()
             #expect(record?.status == 200 && record?.isCut == true && record?.client == "127.0.0.1")
+            // In order it would end only when the client has taken what the kernel holds for it.
+            try await wire.setReading(true)
+            _ = await #expect(throws: (any Error).self) { try await wire.receiveAll() }
             await wire.close()
         }
     }

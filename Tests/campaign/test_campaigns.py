@@ -41,6 +41,9 @@ class CampaignTests(unittest.TestCase):
     def test_app_that_is_changed_loses_no_request_and_no_stream(self):
         self.play("rollouts", "--rounds", "6")
 
+    def test_slow_clients_hurt_nobody_else_and_are_ended(self):
+        self.play("slow-clients", "--connections", "100", "--timeout", "3", "--rounds", "1")
+
     def test_faults_are_told_and_pass(self):
         faults = ("enoent", "emfile", "full-disk", "full-disk-of-paasd", "read-only", "sigstop", "unreadable")
         self.play("faults", *(part for fault in faults for part in ("--only", fault)))

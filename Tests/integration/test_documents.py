@@ -136,6 +136,18 @@ class ReferenceTests(unittest.TestCase):
                 for option in re.findall(r"(?<!\S)--[a-z-]+", code):
                     self.assertIn(option, options, f"{page.name}: {code}")
 
+    def test_the_table_of_the_router_names_every_case_and_only_what_exists(self):
+        page = (CHECKOUT / "docs/router-conformance.md").read_text()
+        sources = {path.stem: path.read_text() for place in ("RouterTests/*.swift", "e2e/*.py") for path in (CHECKOUT / "Tests").glob(place)}
+        for stem, name in re.findall(r"`((?:test_)?[A-Za-z0-9]+)\.([A-Za-z0-9_]+)`", page):
+            self.assertTrue(re.search(rf"(?m)(func |def |let |^){name}\b", sources[stem]), f"{stem}.{name}")
+        listed = {re.sub(r"\s+", " ", name) for name in re.findall("“([^”]+)”", page)} - {"…"}
+        cases = set(re.findall(r'\b(?:post|chunks|head)\(\s*"([^"]+)", ', sources["FramingTests"]))
+        cases |= set(re.findall(r'(?m)^        \("([^"]+)", "', sources["FramingTests"]))
+        cases |= set(re.findall(r'(?m)^    "([^"]+)": ', sources["test_conformance"]))
+        self.assertGreater(len(cases), 140)
+        self.assertEqual(listed, cases)
+
     def test_links_between_pages_lead_somewhere(self):
         for page in [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]:
             text = re.sub(r"`[^`\n]*`", "``", page.read_text())
