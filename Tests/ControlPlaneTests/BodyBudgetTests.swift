@@ -2,6 +2,7 @@
 
 import Testing
 
+import PaaSModel
 @testable import ControlPlane
 
 struct BodyBudgetTests {
