@@ -30,6 +30,9 @@ static const enum paas_init_stage stage = PAAS_INIT_STAGE_MOUNT_DISK;
 // file system may be on its way out still. Together five seconds.
 enum { ATTEMPTS = 500, PAUSE_NS = 10 * 1000 * 1000 };
 
+// Blocks of a last group that mke2fs and resize2fs leave out at most: its own tables and fifty (ext2fs_initialize).
+enum { USELESS_GROUP_BLOCKS = 2048 };
+
 static int open_image(const char *path, uint64_t size, struct stat *status) {
     int image = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (image < 0) fail_start(stage, errno, path);
@@ -104,23 +107,31 @@ static int new_tree(const char *device, const char *image, bool no_exec) {
     return tree;
 }
 
-// The number of blocks that the file system says it has. On the image it may be an older one than in memory; then it is
-// too small, and resizing to what is there already does nothing.
-static uint64_t block_count(int image, const char *path) {
-    // s_blocks_count_lo and s_blocks_count_hi of struct ext4_super_block, little-endian, at offset 1024.
+static uint64_t field(const uint8_t *superblock, int offset) {
+    uint64_t value = 0;
+    for (int i = 3; i >= 0; i--) value = value << 8 | superblock[offset + i];
+    return value;
+}
+
+// The blocks that a file system lacks to have as many as wanted. On the image its number may be an older one than in memory;
+// then it is too small, and resizing to what is there already does nothing. 0 where so little is lacking that ext4 has left
+// it out, as a last group that would be of no use.
+static uint64_t missing_blocks(int image, const char *path, uint64_t wanted) {
+    // s_blocks_count_hi, s_blocks_count_lo and s_blocks_per_group of struct ext4_super_block, little-endian, at offset 1024.
     uint8_t superblock[1024];
     if (pread(image, superblock, sizeof superblock, 1024) != sizeof superblock) fail_start(stage, EIO, path);
-    uint64_t count = 0;
-    for (int i = 3; i >= 0; i--) count = count << 8 | superblock[0x150 + i];
-    for (int i = 3; i >= 0; i--) count = count << 8 | superblock[0x4 + i];
-    return count;
+    uint64_t count = field(superblock, 0x150) << 32 | field(superblock, 0x4);
+    uint64_t group = field(superblock, 0x20);
+    bool ends_with_a_group = group > 0 && count % group == 0;
+    if (wanted <= count || (ends_with_a_group && wanted - count < USELESS_GROUP_BLOCKS)) return 0;
+    return wanted - count;
 }
 
 static void grow(int tree, int image, const char *path, uint64_t size) {
     struct statfs status;
     if (fstatfs(tree, &status) != 0 || status.f_bsize <= 0) fail_start(stage, errno, path);
     uint64_t wanted = size / (uint64_t)status.f_bsize;
-    if (wanted <= block_count(image, path)) return;
+    if (missing_blocks(image, path, wanted) == 0) return;
     int directory = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 || ioctl(directory, EXT4_IOC_RESIZE_FS, &wanted) != 0) fail_start(stage, errno, path);
     close(directory);

@@ -107,6 +107,8 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
                 refuse(error)
             }
         }
+        // The client takes nothing of the answers that wait for it.
+        if phase == .head { timer.set(loop.configuration.sendTimeout) }
     }
 
     private func awaitHead() {
@@ -280,9 +282,12 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
 
     private func deadlinePassed() {
         switch phase {
+        case .head where !isWritable: reset()
         case .head where input.readableBytes > 0: refuse(FramingError(status: 408, detail: ""))
         case .busy: owner?.deadlinePassed()
-        case .head, .lingering, .closed: close()
+        // A slow client may not have taken the end of the last answer.
+        case .head: if startLingering() { closeAfterFlush() }
+        case .lingering, .closed: close()
         }
     }
 

@@ -150,6 +150,12 @@ public final class RouterServer: Service {
         return servers
     }
 
+    /// TCP_NOTSENT_LOWAT of linux/tcp.h.
+    private static let unsentLowWater = NIOBSDSocket.Option(rawValue: 25)
+    /// What the kernel takes of an answer before it has sent it. Without a bound that grows to megabytes for a slow client,
+    /// and only when a third of them is gone is there room again, which is all that is seen of the client's taking something.
+    private static let maxUnsentBytes = 128 << 10
+
     private func listen(
         _ loops: Loops, host: String, port: Int, socket: NIOBSDSocket.Handle?, tls: RouterTLS?
     ) async throws -> any Channel {
@@ -161,6 +167,7 @@ public final class RouterServer: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(Self.unsentLowWater), value: Self.maxUnsentBytes)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)]?.value,

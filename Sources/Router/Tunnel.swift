@@ -73,7 +73,8 @@ extension Tunnel: ClientSide {
 
     func deadlinePassed() {
         upstream.close()
-        front.reset()
+        // What the client is taking still, it may.
+        if front.isWritable { front.cut() } else { front.reset() }
     }
 }
 

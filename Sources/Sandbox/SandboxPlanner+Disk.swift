@@ -61,7 +61,8 @@ extension SandboxPlanner {
         plan.argumentVector += ["resize", "\(sizeBytes >> 10)"]
         return plan
     }
-    /// A plan that removes everything that a directory of the user's has, as far as the user may.
+
+    /// A plan that removes everything that a directory of the user's has, also from directories that nobody may write.
     ///
     /// - Parameters:
     ///   - directory: a directory of the host.
@@ -69,7 +70,7 @@ extension SandboxPlanner {
     /// - Throws: `SandboxError`.
     public func emptyingPlan(directory: String, userID: UInt32) throws -> RunPlan {
         try toolPlan(
-            hostname: "disk", script: "find /data -mindepth 1 -delete || :", profile: .strict, userID: userID,
+            hostname: "disk", script: "chmod -R u+rwx /data; find /data -mindepth 1 -delete || :", profile: .strict, userID: userID,
             mounts: [.bind(source: directory, target: "/data", options: .noExecution)])
     }
 }

@@ -68,6 +68,9 @@ public struct StartFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case (.mountDisk, EPERM):
             "/data could not be mounted\(subject)\(reason); the agent needs loop devices, and CAP_SYS_RESOURCE to let /data "
                 + "grow while it is in use"
+        case (.mountDisk, EBUSY):
+            "/data could not be mounted\(subject)\(reason); another run has it, and it became read-only there after an error: "
+                + "stop the app and have 'e2fsck -f' look at the image on the node"
         case (.mountDisk, EUCLEAN), (.mountDisk, EINVAL), (.mountDisk, EROFS):
             "/data could not be mounted\(subject)\(reason); its file system may be damaged: stop the app and have 'e2fsck -f' "
                 + "look at the image on the node"

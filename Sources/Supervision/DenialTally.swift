@@ -51,6 +51,9 @@ struct DenialPace: Sendable {
     /// End of the pause that the last event was told in.
     private(set) var end: MonotonicInstant?
     private var told: Set<Int> = []
+    /// Which pause each call was last told in, counted from 1.
+    private var lastTold: [Int: Int] = [:]
+    private var number = 0
 
     init(pause: Duration) {
         self.pause = pause
@@ -65,7 +68,16 @@ struct DenialPace: Sendable {
             length = sinceEnd.map { $0 < length } == true ? min(length * 2, max(pause, Self.longest)) : pause
             end = MonotonicInstant(nanoseconds: now.nanoseconds + Int64(length / .nanoseconds(1)))
             told = []
+            number += 1
         }
-        return told.count < Self.callsInAPause && told.insert(call).inserted
+        guard told.count < Self.callsInAPause, told.insert(call).inserted else { return false }
+        lastTold[call] = number
+        return true
+    }
+
+    /// The calls in the order in which they are to be told: first those that never were, then those that were told of longest
+    /// ago. So no call is kept from being told by others that come again and again.
+    func order(_ calls: Set<Int>) -> [Int] {
+        calls.sorted { (lastTold[$0, default: 0], $0) < (lastTold[$1, default: 0], $1) }
     }
 }

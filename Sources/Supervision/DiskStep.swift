@@ -22,8 +22,10 @@ enum DiskStep: Hashable, Sendable {
     ///   - limit: what the release asks for, in bytes; nil when it does not.
     ///   - image: size of the image that there is, in bytes.
     ///   - live: the same limit of each run of the app that lives.
+    ///   - mayShrink: a larger image may become smaller. Not for an instance that has run with it: a release that had let it
+    ///     grow has failed, and a crash is no time to copy files, or to find that they no longer fit.
     ///   - growsWhileMounted: this node can let a file system grow that runs have mounted.
-    init(limit: Int64?, image: Int64?, live: [Int64?], growsWhileMounted: Bool) {
+    init(limit: Int64?, image: Int64?, live: [Int64?], mayShrink: Bool, growsWhileMounted: Bool) {
         // Without a limit the files stay where they are.
         guard let wanted = limit.map(Self.rounded) else {
             self = .nothing
@@ -38,7 +40,7 @@ enum DiskStep: Hashable, Sendable {
         }
         // A release that goes back after another one had let it grow does not ask for less than what runs beside it.
         let isAsItRuns = live.contains { ($0.map(Self.rounded) ?? .max) <= wanted }
-        if wanted == image || (wanted > image && growsWhileMounted) || (wanted < image && isAsItRuns) {
+        if wanted == image || (wanted > image && growsWhileMounted) || (wanted < image && (isAsItRuns || !mayShrink)) {
             self = .nothing
         } else if live.isEmpty {
             self = .resize(bytes: wanted)

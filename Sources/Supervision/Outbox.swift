@@ -155,9 +155,13 @@ public final class Outbox: Sendable {
         }
     }
 
+    /// Writes what the disk refused before.
+    ///
+    /// - Throws: an error of the file system; the rest waits on.
+    public func writeWhatWaits() throws { try state.withLock { try writeWaiting(&$0) } }
+
     private func path(_ name: String) -> String { directory + "/" + name }
 
-    /// Writes what the disk refused before.
     private func writeWaiting(_ state: inout OutboxState) throws(SystemError) {
         guard state.hasUnwritten else { return }
         for index in state.entries.indices {

@@ -10,9 +10,15 @@ extension StateDirectory {
     func disk(ofApp appID: String) -> String { app(appID) + "/disk" }
 
     /// Size of the image in bytes, and how much of it the node's own disk holds; nil without one.
-    func diskSize(ofApp appID: String) -> (bytes: Int64, allocatedBytes: Int64)? {
+    ///
+    /// - Throws: `SystemError` when it cannot be told: that there is none must be certain, or a new one would take its place.
+    func diskSize(ofApp appID: String) throws(SystemError) -> (bytes: Int64, allocatedBytes: Int64)? {
         var status = stat()
-        guard lstat(disk(ofApp: appID), &status) == 0 else { return nil }
+        let path = disk(ofApp: appID)
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw SystemError(operation: "stat", path: path, errno: errno)
+        }
         return (Int64(status.st_size), Int64(status.st_blocks) * 512)
     }
 
@@ -36,15 +42,17 @@ extension StateDirectory {
         return path
     }
 
-    /// Gives a finished image its name, and so takes the place of what there was.
+    /// Gives a finished image its name.
     ///
+    /// - Parameter replacing: it takes the place of the one that there is; else there must be none.
     /// - Throws: `SystemError`; the attempt is then still there.
-    func commitDisk(_ attempt: String, ofApp appID: String) throws(SystemError) {
+    func commitDisk(_ attempt: String, ofApp appID: String, replacing: Bool) throws(SystemError) {
         guard lchown(attempt, geteuid(), getegid()) == 0, chmod(attempt, 0o600) == 0 else {
             throw SystemError(operation: "chown", path: attempt, errno: errno)
         }
-        guard rename(attempt, disk(ofApp: appID)) == 0 else {
-            throw SystemError(operation: "rename", path: attempt, errno: errno)
+        let result = replacing ? rename(attempt, disk(ofApp: appID)) : link(attempt, disk(ofApp: appID))
+        guard result == 0 else {
+            throw SystemError(operation: replacing ? "rename" : "link", path: attempt, errno: errno)
         }
         let parent = try OwnedDescriptor.open(app(appID), O_RDONLY | O_DIRECTORY)
         guard fsync(parent.rawValue) == 0 else {
@@ -71,9 +79,11 @@ extension StateDirectory {
     }
 
     /// Paths of what earlier attempts have left, also of agents that were killed.
-    func diskLeftovers(ofApp appID: String) -> [String] {
+    ///
+    /// - Parameter hasImage: a plain `data` is one, too: its files are in the image.
+    func diskLeftovers(ofApp appID: String, hasImage: Bool) -> [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: app(appID))) ?? [])
-            .filter { $0.hasPrefix("disk.") || $0.hasPrefix("data.") }
+            .filter { $0.hasPrefix("disk.") || $0.hasPrefix("data.") || (hasImage && $0 == "data") }
             .map { app(appID) + "/" + $0 }
     }
 }

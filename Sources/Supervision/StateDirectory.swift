@@ -169,7 +169,7 @@ struct StateDirectory: Sendable {
     /// Creates the app's `/data` if it is not there, owned by the app's uid; of an app with an image, only what is around it.
     func prepareData(ofApp appID: String, userID: UInt32) throws(SystemError) {
         try prepareBundles(ofApp: appID, userID: userID)
-        if exists(disk(ofApp: appID)) { return }
+        if try diskSize(ofApp: appID) != nil { return }
         let path = data(ofApp: appID)
         try Self.makeDirectory(path)
         guard lchown(path, userID, userID) == 0 else {

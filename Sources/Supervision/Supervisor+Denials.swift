@@ -77,7 +77,7 @@ extension Supervisor {
         let members = instances.values.filter { $0.assignment.appID == appID && $0.machine.state != .removed }
         var pace = denialPaces[appID] ?? DenialPace(pause: configuration.denialPause)
         var events: [String: [Event]] = [:]
-        for call in Set(members.flatMap(\.denials.untold.keys)).sorted() {
+        for call in pace.order(Set(members.flatMap(\.denials.untold.keys))) {
             func untold(_ member: ManagedInstance) -> Int64 { member.denials.untold[call, default: 0] }
             guard let member = members.max(by: { (untold($0), $1.id) < (untold($1), $0.id) }),
                 pace.allows(call, at: .now), let event = denialEvent(call, member)

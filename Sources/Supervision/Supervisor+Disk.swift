@@ -14,19 +14,30 @@ extension Supervisor {
     private static let diskTimeLimit = Duration.seconds(3_600)
 
     /// Where a run finds its files.
-    func directories(of assignment: Assignment, app: String) -> AppDirectories {
-        let image = directory.disk(ofApp: assignment.appID)
+    ///
+    /// - Throws: `SystemError` when it cannot be told whether there is an image.
+    func directories(of assignment: Assignment, app: String) throws(SystemError) -> AppDirectories {
+        let hasImage = try directory.diskSize(ofApp: assignment.appID) != nil
         let limit = assignment.spec.limits.diskBytes.map(DiskStep.rounded) ?? 0
         return AppDirectories(
             app: app, data: directory.data(ofApp: assignment.appID),
-            disk: directory.exists(image) ? AppDirectories.Disk(image: image, growingTo: limit) : nil)
+            disk: hasImage
+                ? AppDirectories.Disk(image: directory.disk(ofApp: assignment.appID), growingTo: limit) : nil)
     }
 
     // MARK: Turns
 
     /// A start has to wait for its turn with the image, because there is something to do or being done.
     func needsDiskTurn(_ assignment: Assignment) -> Bool {
-        diskTurns[assignment.appID] != nil || diskStep(for: assignment) != .nothing
+        let appID = assignment.appID
+        do {
+            if try diskTurns[appID] != nil || diskStep(for: assignment) != .nothing { return true }
+            return try directory.diskSize(ofApp: appID) != nil
+                && !directory.diskLeftovers(ofApp: appID, hasImage: true).isEmpty
+        } catch {
+            // In its turn the error becomes that of the start.
+            return true
+        }
     }
 
     /// Returns when nobody else is busy with the app's image. One at a time, and a start keeps its turn until its run is
@@ -56,13 +67,14 @@ extension Supervisor {
 
     // MARK: Work
 
-    private func diskStep(for assignment: Assignment) -> DiskStep {
+    private func diskStep(for assignment: Assignment) throws(SystemError) -> DiskStep {
         let appID = assignment.appID
         let runs = instances.values.compactMap { $0.run }.filter { $0.assignment.appID == appID }
         let commands = sessions.values.filter { $0.appID == appID && $0.ownsCgroup }
         return DiskStep(
-            limit: assignment.spec.limits.diskBytes, image: directory.diskSize(ofApp: appID)?.bytes,
+            limit: assignment.spec.limits.diskBytes, image: try directory.diskSize(ofApp: appID)?.bytes,
             live: runs.map(\.assignment.spec.limits.diskBytes) + commands.map { _ in Int64?.none },
+            mayShrink: instances[assignment.instanceID].map { !$0.everReady } ?? false,
             growsWhileMounted: dependencies.planner.disks.growsWhileMounted)
     }
 
@@ -72,16 +84,21 @@ extension Supervisor {
     /// - Throws: `SandboxError` or `SupervisionError`, which say what to do, or `SystemError`. Everything is as it was then.
     func prepareDisk(of assignment: Assignment) async throws -> String? {
         let appID = assignment.appID
-        let step = diskStep(for: assignment)
-        if step == .nothing { return nil }
-        let hasImage = directory.exists(directory.disk(ofApp: appID))
+        let step = try diskStep(for: assignment)
+        let hasImage = try directory.diskSize(ofApp: appID) != nil
+        let userID = try users.userID(ofApp: appID)
+        if step == .nothing {
+            if hasImage { await removeLeftovers(ofApp: appID, userID: userID) }
+            return nil
+        }
         try dependencies.planner.checkDisk(of: assignment.spec, hasImage: hasImage)
         if let obstacle = dependencies.planner.disks.toolObstacle {
             throw SandboxError(.limitUnavailable, "the image of /data cannot be made or resized: \(obstacle)")
         }
-        let userID = try users.userID(ofApp: appID)
         try directory.prepareData(ofApp: appID, userID: userID)
-        for path in directory.diskLeftovers(ofApp: appID) { try await removeLeftover(path, userID: userID) }
+        for path in directory.diskLeftovers(ofApp: appID, hasImage: hasImage) {
+            try await removeLeftover(path, userID: userID)
+        }
         switch step {
         case .nothing: return nil
         case .refuse(let reason):
@@ -103,7 +120,7 @@ extension Supervisor {
             : "the files of /data do not go into an image of \(ByteCount(bytes: bytes)), and stay where they are; deploy "
                 + "with a larger --disk"
         try await runDiskTool(plan, orElse: failure)
-        try directory.commitDisk(attempt, ofApp: appID)
+        try directory.commitDisk(attempt, ofApp: appID, replacing: false)
         if let retired = directory.retireData(ofApp: appID) { try await removeLeftover(retired, userID: userID) }
         let size = "/data is a file system of \(ByteCount(bytes: bytes)) now"
         return contents == nil ? size : size + ", with the files that were in it"
@@ -124,11 +141,13 @@ extension Supervisor {
             plan,
             orElse: "/data cannot be made \(ByteCount(bytes: bytes)) large, and stays as it is; deploy with a larger "
                 + "--disk, or remove files from it")
-        try directory.commitDisk(attempt, ofApp: appID)
+        try directory.commitDisk(attempt, ofApp: appID, replacing: true)
         return "/data is a file system of \(ByteCount(bytes: bytes)) now"
     }
 
     private func hideDisk(ofApp appID: String, userID: UInt32) {
+        // The next agent may be at work on it.
+        guard !hasLeft else { return }
         do { try directory.setDiskReadable(false, ofApp: appID, userID: userID) } catch {
             dependencies.logger.error("an image stays readable for its app", metadata: ["error": "\(error)"])
         }
@@ -143,9 +162,27 @@ extension Supervisor {
         if let reason = result.startFailure {
             throw SupervisionError("the image of /data cannot be worked on: \(reason)", isPermanent: false)
         }
-        guard case .exited(code: 0) = result.outcome else {
-            let words = result.output.split(separator: "\n").suffix(2).joined(separator: "; ")
-            throw SupervisionError(words.isEmpty ? failure : "\(failure) (\(words.prefix(300)))", isPermanent: true)
+        let words = result.output.split(separator: "\n").suffix(2).joined(separator: "; ").prefix(300)
+        let said = words.isEmpty ? "" : " (\(words))"
+        switch result.outcome {
+        case .exited(code: 0): return
+        // The node's disk, not the image.
+        case .exited where words.contains("No space left on device"):
+            throw SupervisionError("the node's disk has no room to work on the image of /data\(said)", isPermanent: false)
+        case .exited: throw SupervisionError(failure + said, isPermanent: true)
+        default:
+            throw SupervisionError(
+                "the work on the image of /data did not come to its end: killed, or longer than "
+                    + "\(Self.diskTimeLimit.shortText)\(said)", isPermanent: false)
+        }
+    }
+
+    private func removeLeftovers(ofApp appID: String, userID: UInt32) async {
+        for path in directory.diskLeftovers(ofApp: appID, hasImage: true) {
+            do { try await removeLeftover(path, userID: userID) } catch {
+                dependencies.logger.warning(
+                    "cannot remove what is left of an earlier /data", metadata: ["path": "\(path)", "error": "\(error)"])
+            }
         }
     }
 

@@ -23,7 +23,7 @@ extension Supervisor {
             state: instance.machine.state, sandbox: spec.sandbox)
         found.lastExit = instance.lastExit
         found.log = logWriter(of: instance.assignment)?.inspection
-        found.disk = directory.diskSize(ofApp: instance.assignment.appID).map {
+        found.disk = (try? directory.diskSize(ofApp: instance.assignment.appID)).map {
             DiskInspection(sizeBytes: $0.bytes, allocatedBytes: $0.allocatedBytes)
         }
         guard let run = instance.run else { return found }

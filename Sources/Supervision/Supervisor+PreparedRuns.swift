@@ -26,7 +26,8 @@ extension Supervisor {
     func makeRunDirectory(_ runID: String, userID: UInt32) throws(SystemError) -> Shared<MessageSocket> {
         let path = directory.run(runID)
         let connector: Shared<MessageSocket>
-        if let prepared = preparedRuns.popLast(), rename(prepared.path, path) == 0 {
+        if let prepared = preparedRuns.last, rename(prepared.path, path) == 0 {
+            preparedRuns.removeLast()
             connector = prepared.connector
         } else {
             connector = try makeRunFiles(in: path)

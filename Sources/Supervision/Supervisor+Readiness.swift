@@ -71,7 +71,7 @@ extension Supervisor {
         guard instance.run === run, instance.machine.state == .starting else { return }
         // A supervisor that is behind may come here before it comes to what has happened in time.
         if run.startFailureReader != nil { readStartFailure(of: run, instance: instance) }
-        guard instance.machine.state == .starting else { return }
+        guard instance.machine.state == .starting, run.startFailure == nil else { return }
         if run.assignment.spec.healthPath == nil, case .onItsPort = listening(run) {
             return becameReady(run, of: instance)
         }

@@ -89,6 +89,9 @@ extension Supervisor {
         guard !hasLeft else {
             throw SupervisionError("another agent takes over this node; try again in a moment", isPermanent: false)
         }
+        guard !purgeRequested.contains(order.assignment.appID) else {
+            throw SupervisionError("the app is being destroyed", isPermanent: true)
+        }
         let ofApp = sessions.values.count { $0.appID == order.assignment.appID }
         guard sessions.count < Self.maxSessions, ofApp < Self.maxSessionsPerApp else {
             let limit =
@@ -112,7 +115,7 @@ extension Supervisor {
         let appID = assignment.appID
         let plan = try dependencies.planner.joiningPlan(
             assignment: assignment, port: Int(run.record.port), userID: users.userID(ofApp: appID),
-            directories: directories(of: assignment, app: appDirectory(of: assignment)))
+            directories: try directories(of: assignment, app: appDirectory(of: assignment)))
         let start = SessionStart(instance: assignment.slot, release: assignment.release)
         return try spawn(
             plan, order, start: start, bundle: nil, cgroup: run.cgroup, ownsCgroup: false,
@@ -147,7 +150,7 @@ extension Supervisor {
         let port = try sessionPort(id, network)
         var plan = try dependencies.planner.plan(
             assignment: assignment, port: Int(port), userID: userID,
-            directories: directories(of: assignment, app: appDirectory))
+            directories: try directories(of: assignment, app: appDirectory))
         // Nobody is led into it.
         plan.connectorPort = nil
         let app = assignment.app.rawValue

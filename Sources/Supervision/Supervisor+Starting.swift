@@ -121,7 +121,7 @@ extension Supervisor {
         try directory.prepareData(ofApp: assignment.appID, userID: userID)
         var plan = try dependencies.planner.plan(
             assignment: assignment, port: Int(port), userID: userID,
-            directories: directories(of: assignment, app: appDirectory))
+            directories: try directories(of: assignment, app: appDirectory))
         plan.lingers = true
         plan.denialPause = plan.systemCallFilter == nil ? nil : configuration.denialPause
 

@@ -27,6 +27,7 @@ extension Supervisor {
                 for instance in supervisor.instances.values where instance.machine.state != .removed {
                     try supervisor.directory.save(instance.record, to: &instance.recordFile)
                 }
+                try supervisor.dependencies.outbox.writeWhatWaits()
                 supervisor.stateRetry = nil
                 supervisor.dependencies.logger.notice("the state of instances is written again")
                 supervisor.tellEveryApp("the agent can write its state again")

@@ -262,6 +262,7 @@ public actor Supervisor {
         } catch {
             dependencies.logger.error(
                 "cannot write a report; it waits in memory until the disk takes it", metadata: ["error": "\(error)"])
+            stateIsNotWritten(because: error)
         }
     }
 

@@ -69,8 +69,22 @@ struct StreamingTests {
             let record = await records.next()
             #expect(record?.status == 200 && record?.isCut == true && record?.client == "127.0.0.1")
             // In order it would end only when the client has taken what the kernel holds for it.
-            try await wire.setReading(true)
-            _ = await #expect(throws: (any Error).self) { try await wire.receiveAll() }
+            _ = await #expect(throws: (any Error).self) {
+                try await wire.setReading(true)
+                _ = try await wire.receiveAll()
+            }
+            await wire.close()
+        }
+    }
+
+    /// Nobody's request was under way, so no time ran: the pages waited for ever.
+    @Test func clientThatAsksForPagesAndTakesNoneIsCutOff() async throws {
+        try await withRouter(configure: { $0.sendTimeout = .milliseconds(300) }) { router in
+            let wire = try await router.connect()
+            try await wire.setReading(false)
+            let requests = String(repeating: "GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n", count: 100_000)
+            // The router reads no more of them than it can answer.
+            _ = await #expect(throws: (any Error).self) { try await wire.send(requests) }
             await wire.close()
         }
     }

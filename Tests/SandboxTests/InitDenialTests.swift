@@ -72,12 +72,16 @@ struct InitDenialTests {
         let run = try InitRun(
             Self.python(
                 """
+                call(250)
                 for _ in range(4):
                     if os.fork() == 0:
+                        call(165)
+                        call(165)
+                        os.write(1, b"up ")
                         while True: call(165)
-                call(250); print("up", flush=True); signal.pause()
+                signal.pause()
                 """))
-        try run.waitForOutput(containing: "up")
+        try run.waitForOutput(containing: "up up up up")
         let client = try MessageSocket.connect(to: run.directory + "/connector", waits: false)
         for _ in 0..<20 {
             try client.send(withUnsafeBytes(of: UInt32(0x4E43_5050)) { Array($0) })

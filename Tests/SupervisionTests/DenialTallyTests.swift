@@ -48,6 +48,18 @@ struct DenialTallyTests {
         #expect(next == [true, false, true])
     }
 
+    /// An app could keep a call out of its events by others with lower numbers.
+    @Test func noCallIsKeptFromBeingToldByOthersThatComeAgain() {
+        var pace = DenialPace(pause: .seconds(60))
+        func told(_ calls: Set<Int>, _ seconds: Int64) -> Set<Int> {
+            let now = MonotonicInstant(nanoseconds: seconds * 1_000_000_000)
+            return Set(pace.order(calls).filter { pace.allows($0, at: now) })
+        }
+        let busy = Set(155...173)
+        #expect(told(busy, 0) == Set(155...170))
+        #expect(told(busy.union([321]), 60).isSuperset(of: [171, 172, 173, 321]))
+    }
+
     @Test func pauseDoublesUpToAnHourWhileItGoesOnAndBeginsAnewAfterAQuietTime() throws {
         var pace = DenialPace(pause: .seconds(60))
         var now = MonotonicInstant(nanoseconds: 0)

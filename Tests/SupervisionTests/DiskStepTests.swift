@@ -8,9 +8,11 @@ struct DiskStepTests {
     private static let gibibyte: Int64 = 1 << 30
 
     private func step(
-        _ limit: Int64?, image: Int64? = nil, live: [Int64?] = [], growsWhileMounted: Bool = true
+        _ limit: Int64?, image: Int64? = nil, live: [Int64?] = [], mayShrink: Bool = true,
+        growsWhileMounted: Bool = true
     ) -> DiskStep {
-        DiskStep(limit: limit, image: image, live: live, growsWhileMounted: growsWhileMounted)
+        DiskStep(
+            limit: limit, image: image, live: live, mayShrink: mayShrink, growsWhileMounted: growsWhileMounted)
     }
 
     private func isRefused(_ step: DiskStep) -> Bool {
@@ -43,6 +45,11 @@ struct DiskStepTests {
         #expect(step(Self.gibibyte, image: 2 * Self.gibibyte) == .resize(bytes: Self.gibibyte))
         #expect(isRefused(step(Self.gibibyte, image: 2 * Self.gibibyte, live: [2 * Self.gibibyte])))
         #expect(isRefused(step(Self.gibibyte, image: 2 * Self.gibibyte, live: [nil])))
+    }
+
+    /// A release had let it grow and failed; then the one before crashed, beside it or alone.
+    @Test(arguments: [[], [2 * gibibyte]]) func aCrashIsNoTimeToBecomeSmaller(live: [Int64?]) {
+        #expect(step(Self.gibibyte, image: 2 * Self.gibibyte, live: live, mayShrink: false) == .nothing)
     }
 
     @Test func aReleaseThatRunsAlreadyStartsAgainAfterAnotherOneLetItGrow() {

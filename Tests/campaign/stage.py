@@ -134,10 +134,12 @@ class Stage(Platform):
     def recorded_runs(self):
         """Names of the runs that stand in the agent's records, each with its instance."""
         found = {}
-        for path in (self.home / "agent/instances").glob("*.json"):
+        for path in (self.home / "agent/instances").glob("*.record"):
             try:
-                record = json.loads(path.read_text())
-            except (OSError, ValueError):
+                record = written_record(path.read_bytes())
+            except OSError:
+                continue
+            if record is None:
                 continue
             if record.get("run"):
                 found[record["run"]["runID"]] = path.stem
@@ -180,8 +182,11 @@ class Stage(Platform):
             of_run = "/agent/runs/" in link or ".slice/" in link
             if of_run and ("(deleted)" in link or not any(name in link for name in names)):
                 findings.violated(LEAKS, f"the agent holds {link}")
+        prepared = [name for name in os.listdir(self.home / "agent/runs") if name.startswith("prepared-")]
+        if len(prepared) > 2 * max(2, os.cpu_count()):
+            findings.violated(LEAKS, f"agent/runs has {len(prepared)} directories for runs to come")
         for name in os.listdir(self.home / "agent/runs"):
-            if name not in names:
+            if name not in names and name not in prepared:
                 findings.violated(LEAKS, f"agent/runs/{name} of no live run")
         for path in self.cgroups("paas-*.slice/*/"):
             if path.name not in names:
@@ -198,8 +203,27 @@ class Stage(Platform):
 
     def remains(self):
         places = [self.home / "agent" / name for name in ("runs", "instances", "apps", "logs", "outbox")]
-        files = [path for place in places for path in place.iterdir() if path.name != "reserved"]
+        files = [
+            path for place in places for path in place.iterdir()
+            if path.name != "reserved" and not path.name.startswith("prepared-")
+        ]
         return [str(path) for path in [*self.cgroups("paas-*.slice/"), *files]]
+
+
+def written_record(content):
+    """The record in a file of two places, see RecordFile; None when neither has a whole one."""
+    found = {}
+    half = len(content) // 2
+    for place in (content[:half], content[half:]):
+        head, _, rest = place.partition(b"\n")
+        fields = head.split()
+        if len(fields) != 5 or fields[0] != b"paas-record":
+            continue
+        try:
+            found[int(fields[2], 16)] = json.loads(rest[: int(fields[3], 16)])
+        except ValueError:
+            continue
+    return found[max(found)] if found else None
 
 
 def populated(path):

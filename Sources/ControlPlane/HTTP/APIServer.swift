@@ -96,6 +96,8 @@ public struct APIServer: Service {
             var context = APIContext(source: source)
             context.bodyShare = BodyBudget.Share(bodies)
             var response = try await responder.respond(to: request, context: context)
+            // The answer may go on for hours, and the body is not needed for it.
+            context.bodyShare = nil
             response.headers[.date] = HTTPDate.now()
             try await writer.write(response: response.head, body: response.body)
         } onServerRunning: { channel in
