@@ -168,7 +168,11 @@ public struct SandboxPlanner: Sendable {
         }
     }
 
-    /// - Parameter hasImage: the app's `/data` is in an image already.
+    /// Looks whether a release can have its `/data` here.
+    ///
+    /// - Parameters:
+    ///   - spec: the release.
+    ///   - hasImage: the app's `/data` is in an image already.
     /// - Throws: `SandboxError` when the release cannot have its `/data` here.
     public func checkDisk(of spec: ReleaseSpec, hasImage: Bool) throws {
         try configuration.disks.check(spec, hasImage: hasImage)

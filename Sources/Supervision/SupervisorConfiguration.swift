@@ -13,7 +13,7 @@ public struct SupervisorConfiguration: Sendable {
     public var portRange: ClosedRange<UInt16>
     /// Apps may run with `--sandbox off`, and then must find their directories by the host's paths.
     public var allowsSandboxOff = false
-    /// Least time between two events of one app about one system call that its sandbox has blocked; see ``DenialPace``.
+    /// Least time between two events of one app about one system call that its sandbox has blocked.
     public var denialPause = Duration.seconds(60)
     /// What differs from the contract's defaults for every app that does not say otherwise.
     public var defaults = LifecycleRules()
