@@ -70,7 +70,8 @@ extension SandboxPlanner {
     /// - Throws: `SandboxError`.
     public func emptyingPlan(directory: String, userID: UInt32) throws -> RunPlan {
         try toolPlan(
-            hostname: "disk", script: "chmod -R u+rwx /data; find /data -mindepth 1 -delete || :", profile: .strict, userID: userID,
+            hostname: "disk", script: "chmod -R u+rwx /data; find /data -mindepth 1 -delete || :", profile: .strict,
+            userID: userID,
             mounts: [.bind(source: directory, target: "/data", options: .noExecution)])
     }
 }

@@ -168,7 +168,8 @@ extension Supervisor {
         case .exited(code: 0): return
         // The node's disk, not the image.
         case .exited where words.contains("No space left on device"):
-            throw SupervisionError("the node's disk has no room to work on the image of /data\(said)", isPermanent: false)
+            throw SupervisionError(
+                "the node's disk has no room to work on the image of /data\(said)", isPermanent: false)
         case .exited: throw SupervisionError(failure + said, isPermanent: true)
         default:
             throw SupervisionError(
@@ -181,7 +182,8 @@ extension Supervisor {
         for path in directory.diskLeftovers(ofApp: appID, hasImage: true) {
             do { try await removeLeftover(path, userID: userID) } catch {
                 dependencies.logger.warning(
-                    "cannot remove what is left of an earlier /data", metadata: ["path": "\(path)", "error": "\(error)"])
+                    "cannot remove what is left of an earlier /data",
+                    metadata: ["path": "\(path)", "error": "\(error)"])
             }
         }
     }

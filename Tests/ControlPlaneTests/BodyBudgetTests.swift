@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PaaSModel
 import Testing
 
-import PaaSModel
 @testable import ControlPlane
 
 struct BodyBudgetTests {
