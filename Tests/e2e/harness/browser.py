@@ -6,6 +6,7 @@ import http.client
 import json
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from .daemon import Daemon
@@ -130,7 +131,8 @@ class Browser:
                     raise
             if deadline.passed:
                 raise AssertionError(f"{what} did not come within {deadline.seconds:.0f} s; {self.url}:\n{self.text()[:3000]}")
-            self.run_async("setTimeout(arguments[0], 50)")
+            # Not in the page: a script that waits there never ends when the page leaves meanwhile.
+            time.sleep(0.05)
 
     def wait_for_text(self, text, selector="body", seconds=30):
         return self.wait(lambda: text in self.text(selector), f"'{text}' in {selector}", seconds)
