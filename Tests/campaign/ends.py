@@ -18,6 +18,20 @@ def stop_all(stage, fleet, findings):
             stage.wait_for_app(app.name, lambda one: one["status"] in ("stopped", "failed"), "the stop", seconds=60)
         except AssertionError as error:
             findings.violated(LOST_APPS, str(error))
+    wait_for_destroyed(stage, fleet)
+
+
+def wait_for_destroyed(stage, fleet):
+    """The instances of destroyed apps are removed: a deaf one takes its grace, and again with each agent that takes it over."""
+    destroyed = {app.id for app in fleet.apps if app.destroyed}
+    deadline = Deadline(30)
+    with stage.tap.changed:
+        while not deadline.passed:
+            removed = {report["status"]["instanceID"] for report in stage.tap.reports.values() if report["status"]["state"] == "removed"}
+            # One that no agent ever wrote down is never reported; nothing of it has run.
+            if all(instance in removed for instance, (app_id, *_) in stage.tap.assignments.items() if app_id in destroyed):
+                return
+            stage.tap.changed.wait(0.2)
 
 
 def wait_until_reported(stage, findings):
