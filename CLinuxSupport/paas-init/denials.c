@@ -10,8 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -71,24 +74,38 @@ void open_denials(const struct plan *plan) {
     if (denial_link < 0) fail_start(PAAS_INIT_STAGE_SECCOMP, errno, "fcntl");
 }
 
-// Everything but the calls that are denied with EPERM stays as it is.
-static void change_answer(struct sock_fprog *program, uint32_t from, uint32_t to) {
-    for (unsigned short i = 0; i < program->len; i++) {
-        struct sock_filter *instruction = &program->filter[i];
-        if (instruction->code == (BPF_RET | BPF_K) && instruction->k == from) instruction->k = to;
+// The program with calls that are told of where it refuses them; without instructions where that would be too long.
+//
+// Of two filters' answers an error wins over a question to the listener. A filter of the agent's own, such as systemd's
+// RestrictAddressFamilies=, would then give sockets its error instead of ours: those are refused as the program says.
+static struct sock_fprog told_program(const struct sock_fprog *plain) {
+    static const uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
+    bool has_outer_filter = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
+    unsigned n = plain->len, head = has_outer_filter ? 3 : 0, length = has_outer_filter ? head + 2 * n : n;
+    struct sock_fprog told = {.len = (unsigned short)length};
+    if (length > BPF_MAXINSNS || (told.filter = calloc(length, sizeof *told.filter)) == NULL) return told;
+    if (has_outer_filter) {
+        told.filter[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+        told.filter[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 1);
+        told.filter[2] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, n);
+        memcpy(told.filter + head + n, plain->filter, n * sizeof *told.filter);
     }
+    memcpy(told.filter + head, plain->filter, n * sizeof *told.filter);
+    for (unsigned i = head; i < head + n; i++) {
+        struct sock_filter *instruction = &told.filter[i];
+        if (instruction->code == (BPF_RET | BPF_K) && instruction->k == refuse) instruction->k = SECCOMP_RET_USER_NOTIF;
+    }
+    return told;
 }
 
 bool install_and_pass_on(struct sock_fprog *program) {
-    static const uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
     if (denial_link < 0) return false;
-    change_answer(program, refuse, SECCOMP_RET_USER_NOTIF);
-    int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, program);
-    if (fd < 0) {
-        // EBUSY: the agent runs in a container whose own filter has a listener, and there can be one only.
-        change_answer(program, SECCOMP_RET_USER_NOTIF, refuse);
-        return false;
-    }
+    struct sock_fprog told = told_program(program);
+    if (told.filter == NULL) return false;
+    int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &told);
+    free(told.filter);
+    // EBUSY: the agent runs in a container whose own filter has a listener, and there can be one only.
+    if (fd < 0) return false;
     // From here to execve a call that the filter denies would wait for ever, because init waits until then: sendmsg, close,
     // execve, and the write of a failure are on every list. A listener that cannot be passed on is closed, and then the
     // kernel answers ENOSYS, which denies as well.
