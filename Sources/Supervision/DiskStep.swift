@@ -25,12 +25,15 @@ enum DiskStep: Hashable, Sendable {
     ///   - mayShrink: a larger image may become smaller. Not for an instance that has run with it: a release that had let it
     ///     grow has failed, and a crash is no time to copy files, or to find that they no longer fit.
     ///   - growsWhileMounted: this node can let a file system grow that runs have mounted.
-    init(limit: Int64?, image: Int64?, live: [Int64?], mayShrink: Bool, growsWhileMounted: Bool) {
+    init(
+        limit: Int64?, image: Int64?, live: @autoclosure () -> [Int64?], mayShrink: Bool, growsWhileMounted: Bool
+    ) {
         // Without a limit the files stay where they are.
         guard let wanted = limit.map(Self.rounded) else {
             self = .nothing
             return
         }
+        let live = live()
         guard let image else {
             self =
                 live.isEmpty

@@ -69,13 +69,18 @@ extension Supervisor {
 
     private func diskStep(for assignment: Assignment) throws(SystemError) -> DiskStep {
         let appID = assignment.appID
-        let runs = instances.values.compactMap { $0.run }.filter { $0.assignment.appID == appID }
-        let commands = sessions.values.filter { $0.appID == appID && $0.ownsCgroup }
         return DiskStep(
             limit: assignment.spec.limits.diskBytes, image: try directory.diskSize(ofApp: appID)?.bytes,
-            live: runs.map(\.assignment.spec.limits.diskBytes) + commands.map { _ in Int64?.none },
+            live: liveDiskLimits(ofApp: appID),
             mayShrink: instances[assignment.instanceID].map { !$0.everReady } ?? false,
             growsWhileMounted: dependencies.planner.disks.growsWhileMounted)
+    }
+
+    /// Of every run and command that has the app's `/data`. Looks at all of the node's: only for an app with a limit.
+    private func liveDiskLimits(ofApp appID: String) -> [Int64?] {
+        let runs = instances.values.compactMap { $0.run }.filter { $0.assignment.appID == appID }
+        let commands = sessions.values.filter { $0.appID == appID && $0.ownsCgroup }
+        return runs.map(\.assignment.spec.limits.diskBytes) + commands.map { _ in Int64?.none }
     }
 
     /// Makes the image, or gives it another size, where the release asks for that. To be called within a turn.
