@@ -15,9 +15,19 @@ let staticC = [
     "-Wno-unused-command-line-argument",
 ]
 
-/// The router's event loops are each a world of one thread, and its classes would be checked for overlapping accesses at
-/// every step of every request; debug builds, and with them the tests, still do.
-let routerSettings =
+/// Swift's libraries inside the program, for one that lives for milliseconds: docs/decisions/0072. Whole is the library that
+/// FoundationEssentials finds while the program runs and nothing refers to: it is who knows international host names. What
+/// it needs follows it, because the linker goes through archives once.
+let staticSwift =
+    ["-static-stdlib"]
+    + [
+        "--whole-archive", "-lFoundationInternationalization", "--no-whole-archive", "-lFoundationEssentials",
+        "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections",
+    ].flatMap { ["-Xlinker", $0] }
+
+/// The router's event loops and the writers of logs are each a world of one thread, and their classes would be checked for
+/// overlapping accesses at every step of every request and at every line; debug builds, and with them the tests, still do.
+let hotPathSettings =
     settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -40,6 +50,7 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 
 /// Files that browsers and templates get; compiled in, so that an installed program needs none of them.
@@ -66,6 +77,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.34.0"),
         .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
@@ -82,6 +94,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("seccomp")]),
         // Debian: libpcre2-dev.
         .systemLibrary(name: "CPCRE2", path: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        // Debian: libzstd-dev.
+        .systemLibrary(name: "CZstd", path: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .executableTarget(
             name: "paas-init", path: "CLinuxSupport/paas-init",
             cSettings: [
@@ -102,7 +116,9 @@ let package = Package(
         .target(
             name: "Sandbox", dependencies: ["LinuxSystem", "PaaSModel"],
             resources: [.embedInCode("SystemCalls/system-calls.txt")], swiftSettings: settings),
-        .target(name: "AppLogs", dependencies: ["CPCRE2", "LinuxSystem", "PaaSModel"], swiftSettings: settings),
+        .target(
+            name: "AppLogs", dependencies: ["CPCRE2", "CZstd", "LinuxSystem", "PaaSModel"],
+            swiftSettings: hotPathSettings),
         .target(
             name: "AppNetwork", dependencies: ["LinuxSystem", nioCore, nioPosix, logging], swiftSettings: settings),
         .target(
@@ -112,14 +128,14 @@ let package = Package(
         .target(
             name: "Router",
             dependencies: [
-                "PaaSModel", nioCore, nioPosix, nioTLS, nioSSL, nioHTTP2, nioHPACK, logging, lifecycle,
+                "LinuxSystem", "PaaSModel", nioCore, nioPosix, nioTLS, nioSSL, nioHPACK, logging, lifecycle,
             ],
-            swiftSettings: routerSettings),
+            swiftSettings: hotPathSettings),
         .target(
             name: "ControlPlane",
             dependencies: [
                 "PaaSModel", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioPosix, nioHTTP1,
-                nioSSL, logging, lifecycle,
+                nioHTTPTypes, nioSSL, logging, lifecycle,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 crypto, httpClient,
                 .product(name: "Mustache", package: "swift-mustache"),
@@ -161,7 +177,8 @@ let package = Package(
             name: "paas",
             dependencies: [
                 "PaaSClient", "PaaSModel", "ProgramSupport", arguments, nioPosix, crypto,
-            ], swiftSettings: settings),
+            ], swiftSettings: settings,
+            linkerSettings: [.unsafeFlags(staticSwift, .when(configuration: .release))]),
 
         .testTarget(name: "PaaSModelTests", dependencies: ["PaaSModel"], swiftSettings: settings),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: settings),
@@ -170,7 +187,8 @@ let package = Package(
             name: "SandboxTests", dependencies: ["Sandbox", "LinuxSystem", "PaaSModel", "paas-init"],
             swiftSettings: settings),
         .testTarget(
-            name: "AppLogsTests", dependencies: ["AppLogs", "LinuxSystem", "PaaSModel"], swiftSettings: settings),
+            name: "AppLogsTests", dependencies: ["AppLogs", "CZstd", "LinuxSystem", "PaaSModel"],
+            swiftSettings: settings),
         .testTarget(
             name: "LogDrainTests", dependencies: ["LogDrain", "AppLogs", "LinuxSystem", "PaaSModel", logging],
             swiftSettings: settings),
@@ -197,8 +215,9 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "PaaSModel", hummingbird, httpTypes, nioCore, nioPosix, nioHTTP1, logging, lifecycle,
-                httpClient, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "ControlPlane", "PaaSModel", hummingbird, httpTypes, nioCore, nioPosix, nioHTTP1, nioHTTPTypes,
+                nioEmbedded,
+                logging, lifecycle, httpClient, .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: settings),
         .testTarget(

@@ -61,14 +61,16 @@ class Use:
 
 
 class Memory:
-    """KiB of processes together: `private`, what would be free without them; `proportional`, shared pages divided."""
+    """KiB of processes together: `private`, what would be free without them; `anonymous`, what they have written, whoever else runs the
+    same programs; `proportional`, shared pages divided."""
 
     def __init__(self, pids):
-        self.private = self.proportional = self.resident = 0
+        self.private = self.anonymous = self.proportional = self.resident = 0
         for pid in pids:
             fields = dict(re.findall(r"^(\w+):\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M))
             self.resident += int(fields["Rss"])
             self.proportional += int(fields["Pss"])
+            self.anonymous += int(fields["Anonymous"])
             self.private += int(fields["Private_Clean"]) + int(fields["Private_Dirty"])
 
 

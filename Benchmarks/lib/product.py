@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Mini PaaS with many small apps, which ends completely whatever happens. Import it before the harness."""
 
+import contextlib
 import hashlib
 import io
+import json
 import os
 import sys
 import tarfile
@@ -19,8 +21,9 @@ from harness.waiting import Deadline  # noqa: E402
 
 # Relative, because with sandbox off there is no /app.
 APP = "./beat"
-PORTS = "21000-23999"
-MOST_APPS = 3_000
+PORTS, FEW_APPS = "21000-23999", 2_900
+# All that there are below those of daemons; tests that run meanwhile have theirs among them.
+MORE_PORTS, MOST_APPS = "20000-29999", 9_000
 
 
 def unavailable():
@@ -34,14 +37,14 @@ def unavailable():
 class Product(platform.Platform):
     """Used with `with`: paasd, agent and the app's bundle are there at its beginning, and nothing is at its end."""
 
-    def __init__(self, name, beat, agent_arguments=()):
+    def __init__(self, name, beat, agent_arguments=(), apps=1):
         super().__init__()
         # An app with sandbox off finds its files by their true path.
         self.home.chmod(0o711)
         self.title = name
         self.beat = beat
         self.agent_arguments = agent_arguments
-        self.port_range = PORTS
+        self.port_range = PORTS if apps <= FEW_APPS else MORE_PORTS
         self.bundle = None
 
     def __enter__(self):
@@ -78,6 +81,22 @@ class Product(platform.Platform):
         """Apps that leave no trace, one for each number."""
         for number in numbers:
             self.create(f"idle-{number:04}", ["/dev/null"], **fields)
+
+    @contextlib.contextmanager
+    def expecting(self, count, seconds=120):
+        """Ends when so many apps have become ready since its beginning, or the time is over. The events are read, not the apps: a
+        list of a thousand, made again and again, would cost paasd more than what is measured."""
+        lines, close = self.api.follow("/events?follow=true&limit=0")
+        try:
+            yield
+            deadline = Deadline(seconds)
+            while count > 0 and not deadline.passed:
+                line = lines.next(deadline.left)
+                if line is lines.END:
+                    break
+                count -= line is not None and json.loads(line)["kind"] == "ready"
+        finally:
+            close()
 
     def wait_for_all(self, wanted, seconds=120):
         """Looks until `wanted(app)` holds of all apps, or the time is over; those of which it does not hold. Looking takes at

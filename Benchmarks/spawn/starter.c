@@ -30,7 +30,7 @@ struct ends {
 
 static char **arguments;
 static int null, cgroup = -1, record, connector;
-static struct ends output, ended;
+static struct ends output, ended, denials;
 static char plan[PAAS_INIT_PLAN_MAX_BYTES];
 static size_t plan_size;
 static struct paas_init_plan_header header;
@@ -115,8 +115,11 @@ static pid_t start_init(void) {
     checked(fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), "sealing the plan");
     struct ends failure = make_pipe();
     bool pids = header.namespaces & PAAS_INIT_NS_PID, network = header.namespaces & PAAS_INIT_NS_NETWORK;
-    pid_t pid = start_clone3(arguments[1], pids, network, (int[]){
-        null, output.writer, 2, file, failure.writer, record, connector, null, ended.writer}, PAAS_INIT_FD_COUNT);
+    pid_t pid = start_clone3(arguments[1], pids, network, (int[PAAS_INIT_FD_COUNT]){
+        [PAAS_INIT_FD_NULL] = null, [PAAS_INIT_FD_STDOUT] = output.writer, [PAAS_INIT_FD_STDERR] = 2,
+        [PAAS_INIT_FD_PLAN] = file, [PAAS_INIT_FD_ERROR] = failure.writer, [PAAS_INIT_FD_EXIT_RECORD] = record,
+        [PAAS_INIT_FD_CONNECTOR] = connector, [PAAS_INIT_FD_EGRESS] = null, [PAAS_INIT_FD_ENDED] = ended.writer,
+        [PAAS_INIT_FD_DENIALS] = denials.writer, [PAAS_INIT_FD_GO] = null}, PAAS_INIT_FD_COUNT);
     close(file);
     close(failure.writer);
     struct paas_init_start_error error;
@@ -144,6 +147,7 @@ static void prepare_init(void) {
     memcpy(&header, plan, sizeof header);
     close(file);
     ended = make_pipe();
+    denials = make_pipe();
     record = checked(memfd_create("exit-record", MFD_CLOEXEC), "memfd_create");
     // A name of its own in the abstract space, which the kernel chooses.
     connector = checked(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "socket");

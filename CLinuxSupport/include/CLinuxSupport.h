@@ -64,6 +64,10 @@ int cls_epoll_delete(int epfd, int fd);
 /// Blocks until something happens or the time is over (-1: none); EINTR is returned as 0 events. count is at most 64.
 int cls_epoll_wait(int epfd, struct cls_epoll_event *events, int count, int timeout_ms);
 
+/// Accepts a connection, non-blocking and close-on-exec (accept4, which glibc declares only for _GNU_SOURCE); the peer's
+/// address goes to *address, a struct sockaddr_storage of *size bytes. A negative errno when there is none.
+int cls_accept(int listener, void *address, unsigned int *size);
+
 int cls_eventfd(void);
 int cls_timerfd(void);
 /// Arms a timerfd for an absolute time of CLOCK_MONOTONIC in nanoseconds; 0 disarms it.
@@ -145,6 +149,10 @@ const char *_Nullable cls_error_name(int error);
 
 /// Names the calling thread, at most 15 bytes.
 void cls_name_thread(const char *name);
+
+/// Gives the calling thread the lowest share of processor and disk (setpriority(2), sched_setscheduler(2) SCHED_BATCH,
+/// ioprio_set(2) IDLE). What the kernel refuses is left as it is.
+void cls_lower_thread(void);
 
 /// Highest ABI of Landlock that this kernel has.
 int cls_landlock_abi(void);

@@ -24,7 +24,8 @@ enum paas_init_descriptor {
     PAAS_INIT_FD_ENDED = 8,       // FIFO, opened O_RDWR, that gets the exit record as well; see PAAS_INIT_FLAG_LINGER
     PAAS_INIT_FD_DENIALS = 9,     // FIFO, opened O_RDWR | O_NONBLOCK, that gets struct paas_init_denial; anything when
                                   // denial_pause_ms is 0
-    PAAS_INIT_FD_COUNT = 10,
+    PAAS_INIT_FD_GO = 10,         // FIFO; see PAAS_INIT_FLAG_WAIT; anything without it
+    PAAS_INIT_FD_COUNT = 11,
 };
 
 // The plan
@@ -43,7 +44,7 @@ enum paas_init_descriptor {
 // makes the whole plan invalid.
 
 #define PAAS_INIT_PLAN_MAGIC 0x4E4C5050u // "PPLN"
-#define PAAS_INIT_PLAN_VERSION 7u
+#define PAAS_INIT_PLAN_VERSION 8u
 
 enum {
     PAAS_INIT_PLAN_MAX_BYTES = 1 << 20,
@@ -81,8 +82,13 @@ enum paas_init_flag {
     // No namespaces are made: those of the plan are the ones that PAAS_INIT_FD_CONNECTOR's process lives in, and the app is
     // started in them. There are no mounts and no connector then.
     PAAS_INIT_FLAG_JOIN = 4,
+    // Everything is done but the app's execve, which waits until there is something to read in PAAS_INIT_FD_GO: one struct
+    // paas_init_go, that stays there unread. paas-init holds that end as long as it lives, so every agent can see whether a
+    // run has begun. When the last writer is gone before that, paas-init ends and leaves nothing, no exit record either. Not
+    // together with PAAS_INIT_FLAG_JOIN.
+    PAAS_INIT_FLAG_WAIT = 8,
 };
-enum { PAAS_INIT_FLAGS = 7 };
+enum { PAAS_INIT_FLAGS = 15 };
 
 struct paas_init_plan_header {
     uint32_t magic, version;
@@ -220,6 +226,17 @@ struct paas_init_start_error {
     char detail[244]; // what the stage was applied to (a path, a program); NUL-terminated, cut when longer
 };
 
+// What begins a run that waits. One write; paas-init looks at nothing but that it is there.
+
+#define PAAS_INIT_GO_MAGIC 0x4F475050u // "PPGO"
+
+struct paas_init_go {
+    uint32_t magic;
+    uint32_t reserved; // 0
+    uint64_t monotonic_ns; // when it was written, CLOCK_MONOTONIC
+    uint64_t realtime_ns;  // CLOCK_REALTIME
+};
+
 // The connector: a client sends requests, one a packet, and gets an answer to each, in their order. With an answer
 // without an error comes one descriptor (SCM_RIGHTS): a non-blocking TCP socket of the app's network namespace that is
 // connected to the app's port, or still connecting, or has failed to since (SO_ERROR tells). A client that sends
@@ -281,6 +298,7 @@ _Static_assert(sizeof(struct paas_init_rlimit) == 24, "layout of a limit");
 _Static_assert(sizeof(struct paas_init_mount) == 24, "layout of a mount");
 _Static_assert(sizeof(struct paas_init_landlock_path) == 16, "layout of a rule for a path");
 _Static_assert(sizeof(struct paas_init_landlock_port) == 16, "layout of a rule for a port");
+_Static_assert(sizeof(struct paas_init_go) == 24, "layout of what begins a run");
 _Static_assert(sizeof(struct paas_init_connector_request) == 4, "layout of a request");
 _Static_assert(sizeof(struct paas_init_connector_answer) == 4, "layout of an answer");
 _Static_assert(sizeof(struct paas_init_denial) == 16, "layout of a denial");

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// Descriptors that stay until execve, which closes them; each moves to the next number behind the standard ones.
+static int go = PAAS_INIT_FD_GO, start_link;
 
 static void own_session(const struct plan *plan) {
     // Own process group too: what signals are forwarded to.
@@ -23,22 +27,20 @@ static void own_session(const struct plan *plan) {
     }
 }
 
+static void move_descriptor(int *fd, int place) {
+    if (dup3(*fd, place, O_CLOEXEC) < 0) fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
+    *fd = place;
+}
+
 static void only_standard_descriptors(const struct plan *plan) {
-    (void)plan;
-    // The error pipe takes the plan's place and goes with execve; its end of file tells the agent that the app runs.
-    if (dup3(PAAS_INIT_FD_ERROR, PAAS_INIT_FD_PLAN, O_CLOEXEC) < 0) {
-        fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
-    }
-    error_descriptor = PAAS_INIT_FD_PLAN;
-    unsigned kept = PAAS_INIT_FD_PLAN;
-    if (denial_link >= 0) {
-        if (dup3(denial_link, PAAS_INIT_FD_ERROR, O_CLOEXEC) < 0) fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
-        denial_link = PAAS_INIT_FD_ERROR;
-        kept = PAAS_INIT_FD_ERROR;
-    }
-    if (syscall(SYS_close_range, kept + 1, ~0u, 0) != 0) {
-        fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
-    }
+    int place = PAAS_INIT_FD_PLAN;
+    // Takes the plan's place; its end of file tells the agent that the app runs. The links have numbers that are higher than
+    // all places.
+    move_descriptor(&error_descriptor, place++);
+    if (denial_link >= 0) move_descriptor(&denial_link, place++);
+    if (plan->header.flags & PAAS_INIT_FLAG_WAIT) move_descriptor(&go, place++);
+    move_descriptor(&start_link, place++);
+    if (syscall(SYS_close_range, (unsigned)place, ~0u, 0) != 0) fail_app(PAAS_INIT_STAGE_APP_DESCRIPTORS, errno, NULL);
 }
 
 static void enter_directory(const struct plan *plan) {
@@ -105,14 +107,26 @@ static void filter_system_calls(const struct plan *plan) {
     }
 }
 
+// POLLIN wins over POLLHUP: whoever wrote the message has begun this run, also when that was the last thing it did. Behind the
+// filter, which every call until execve has to pass: poll, exit_group and the clock are on every list.
+static void await_go(const struct plan *plan) {
+    if (plan->header.flags & PAAS_INIT_FLAG_WAIT) {
+        struct pollfd watched = {.fd = go, .events = POLLIN};
+        while (poll(&watched, 1, -1) < 0 && errno == EINTR) {}
+        if (!(watched.revents & POLLIN)) _exit(0);
+    }
+    app_start->began_boottime_ns = nanoseconds(CLOCK_BOOTTIME);
+}
+
 // In this order. Landlock and the filter come after everything else, because they would forbid the steps above them;
 // the filter forbids Landlock's own calls in some profiles, and must let execve through.
 static void (*const steps[])(const struct plan *) = {
     own_session, only_standard_descriptors, enter_directory, default_signals, restrict_itself,
-    filter_system_calls, execute,
+    filter_system_calls, await_go, execute,
 };
 
-_Noreturn void run_app(const struct plan *plan) {
+_Noreturn void run_app(const struct plan *plan, int link) {
+    start_link = link;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) steps[i](plan);
     _exit(125); // not reached: execute does not return
 }

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct child_failure *child_failure;
+struct app_start *app_start;
 int error_descriptor = PAAS_INIT_FD_ERROR;
 
 // One write: the reader gets all of it or nothing. A reader that is gone changes nothing here; SIGPIPE is blocked.
@@ -45,7 +45,7 @@ _Noreturn void fail_start(enum paas_init_stage stage, int error, const char *det
 
 _Noreturn void fail_app(enum paas_init_stage stage, int error, const char *detail) {
     report(stage, error, detail);
-    child_failure->error = error;
-    child_failure->stage = stage;
+    app_start->error = error;
+    app_start->stage = stage;
     _exit(125);
 }

@@ -44,12 +44,13 @@ struct plan {
 _Noreturn void fail_start(enum paas_init_stage stage, int error, const char *detail);
 // The same in the app's child: tells the parent through shared memory, which writes the record.
 _Noreturn void fail_app(enum paas_init_stage stage, int error, const char *detail);
-// Shared with the app's child until it executes; stage stays NONE when it started.
-struct child_failure {
-    volatile uint32_t stage;
+// Shared with the app's child until it executes.
+struct app_start {
+    volatile uint32_t stage; // stays NONE when it started
     volatile int32_t error;
+    volatile uint64_t began_boottime_ns; // 0 until nothing but execve is left
 };
-extern struct child_failure *child_failure;
+extern struct app_start *app_start;
 // Where the two report to; moves in the child when it closes everything else.
 extern int error_descriptor;
 
@@ -121,8 +122,8 @@ void serve_denials(int events);
 // At the end of the app: tells everything, and listens no more.
 void close_denials(void);
 
-// app.c: everything between fork and exec.
-_Noreturn void run_app(const struct plan *plan);
+// app.c: everything between fork and exec. The link closes when the app runs, or has failed to.
+_Noreturn void run_app(const struct plan *plan, int start_link);
 
 // landlock.c: in the app's child; a failure ends the start.
 void restrict_itself(const struct plan *plan);

@@ -39,8 +39,8 @@ static void settle(const struct plan *plan) {
     umask(022);
     // Apps outlive the agent.
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-    child_failure = mmap(NULL, sizeof *child_failure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (child_failure == MAP_FAILED) fail_start(PAAS_INIT_STAGE_PLAN_READ, errno, "mmap");
+    app_start = mmap(NULL, sizeof *app_start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (app_start == MAP_FAILED) fail_start(PAAS_INIT_STAGE_PLAN_READ, errno, "mmap");
     bool makes_namespaces = (plan->header.flags & PAAS_INIT_FLAG_JOIN) == 0;
     if ((plan->header.namespaces & PAAS_INIT_NS_PID) && makes_namespaces && getpid() != 1) {
         fail_start(PAAS_INIT_STAGE_PID_NAMESPACE, EPERM, "paas-init is not pid 1");

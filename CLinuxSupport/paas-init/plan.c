@@ -117,8 +117,8 @@ static void check_header(const struct paas_init_plan_header *header, size_t size
     }
     if ((header->flags & PAAS_INIT_FLAG_JOIN) &&
         (header->mount_count > 0 || header->connector_port != 0 || header->awaits_egress != 0 ||
-         header->denial_pause_ms != 0)) {
-        invalid("mounts, a network or denials for a run that is joined");
+         header->denial_pause_ms != 0 || (header->flags & PAAS_INIT_FLAG_WAIT))) {
+        invalid("mounts, a network, denials or a wait for a run that is joined");
     }
     // Without a mount namespace of its own a mount would change the machine.
     if (header->mount_count > 0 && !(header->namespaces & PAAS_INIT_NS_MOUNT)) invalid("mounts without a namespace");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // After the start: reap, forward signals, write down how the app ended. Sleeps in poll(2), without a time limit unless
-// there are denials to tell later.
+// there are denials to tell later; before the app runs, in read(2), and takes no signal but SIGKILL.
 #define _GNU_SOURCE
 #include "init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,18 +20,39 @@
 
 static const int forwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 
+// As the shell's for a command that could not be run.
+enum { NEVER_BEGUN = 125 };
+
 static uint64_t microseconds(struct timeval time) {
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
-// CLONE_VFORK: init goes on only once the app runs or has failed. So the app already leads its own process group when
-// the first signal is forwarded, and no signal falls between. Memory is not shared (no CLONE_VM).
+// Init goes on only once the app runs or has failed, when the child's end of the link closes. So the app already leads its own
+// process group when the first signal is forwarded, and no signal falls between. CLONE_VFORK waits as well, and lets the child go
+// first, which is sooner there; but such a wait counts in the machine's load, and one for PAAS_INIT_FD_GO may take weeks. Memory is
+// not shared (no CLONE_VM).
 static pid_t start_app(const struct plan *plan) {
-    pid_t app = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (app == 0) run_app(plan);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) fail_start(PAAS_INIT_STAGE_FORK, errno, "pipe2");
+    // Out of the way of the numbers that the child moves its descriptors to.
+    int link = fcntl(ends[1], F_DUPFD_CLOEXEC, PAAS_INIT_FD_COUNT);
+    if (link < 0) fail_start(PAAS_INIT_STAGE_FORK, errno, "fcntl");
+    close(ends[1]);
+    int flags = plan->header.flags & PAAS_INIT_FLAG_WAIT ? 0 : CLONE_VFORK;
+    pid_t app = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (app == 0) run_app(plan, link);
     // EAGAIN: pids.max of the cgroup, or RLIMIT_NPROC.
     if (app < 0) fail_start(PAAS_INIT_STAGE_FORK, errno, NULL);
+    close(link);
+    char none;
+    while (read(ends[0], &none, 1) < 0 && errno == EINTR) {}
+    close(ends[0]);
     return app;
+}
+
+static bool has_message(void) {
+    struct pollfd go = {.fd = PAAS_INIT_FD_GO, .events = POLLIN};
+    return poll(&go, 1, 0) == 1 && (go.revents & POLLIN);
 }
 
 static struct paas_init_exit_record make_record(int status, const struct rusage *usage, uint64_t started) {
@@ -45,10 +67,10 @@ static struct paas_init_exit_record make_record(int status, const struct rusage 
         .ended_boottime_ns = nanoseconds(CLOCK_BOOTTIME),
         .ended_realtime_ns = nanoseconds(CLOCK_REALTIME),
     };
-    if (child_failure->stage != PAAS_INIT_STAGE_NONE) {
+    if (app_start->stage != PAAS_INIT_STAGE_NONE) {
         record.kind = PAAS_INIT_NOT_STARTED;
-        record.stage = child_failure->stage;
-        record.error = child_failure->error;
+        record.stage = app_start->stage;
+        record.error = app_start->error;
     } else if (WIFEXITED(status)) {
         record.kind = PAAS_INIT_EXITED;
         record.code = WEXITSTATUS(status);
@@ -132,9 +154,15 @@ static void take_signals(const struct plan *plan, int signals, pid_t app, uint64
 
 _Noreturn void supervise(const struct plan *plan) {
     int signals = watch_signals();
-    uint64_t started = nanoseconds(CLOCK_BOOTTIME);
     open_denials(plan);
     pid_t app = start_app(plan);
+    uint64_t started = app_start->began_boottime_ns;
+    if (started == 0) {
+        // Nobody wants the run that waited, or its process was killed. Not a run that ended: it has never begun, unless the message
+        // was there already.
+        if ((plan->header.flags & PAAS_INIT_FLAG_WAIT) && !has_message()) _exit(NEVER_BEGUN);
+        started = nanoseconds(CLOCK_BOOTTIME);
+    }
     take_listener();
     // The app's copy is gone by execve: with this one closed the agent reads end of file.
     close(PAAS_INIT_FD_ERROR);

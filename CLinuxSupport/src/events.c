@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -37,6 +38,11 @@ int cls_epoll_wait(int epfd, struct cls_epoll_event *events, int count, int time
         events[i].events = raw[i].events;
     }
     return ready;
+}
+
+int cls_accept(int listener, void *address, unsigned int *size) {
+    int fd = accept4(listener, address, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return fd < 0 ? -errno : fd;
 }
 
 int cls_eventfd(void) {

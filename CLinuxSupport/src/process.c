@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,4 +76,14 @@ const char *cls_error_name(int error) {
 
 void cls_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
+}
+
+void cls_lower_thread(void) {
+    // The C library has no ioprio_set; its numbers are those of linux/ioprio.h: IOPRIO_WHO_PROCESS, IOPRIO_CLASS_IDLE << 13.
+    enum { WHO_PROCESS = 1, CLASS_IDLE = 3 << 13 };
+    struct sched_param none = {0};
+    // Linux takes 0 for the calling thread, not for the process, in all three.
+    (void)setpriority(PRIO_PROCESS, 0, 19);
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE);
 }

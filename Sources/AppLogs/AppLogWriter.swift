@@ -13,22 +13,35 @@ public final class AppLogWriter {
     private final class Run {
         var tag: [UInt8]
         var release: UInt32?
-        var stdout = LineAssembler()
-        var stderr = LineAssembler()
+        let stdout = Stream()
+        let stderr = Stream()
         var recent = RecentLines()
-        /// The pieces of a line that the log has, and that it has not.
-        var isOpen: (stdout: Bool, stderr: Bool) = (false, false)
-        var isDropping: (stdout: Bool, stderr: Bool) = (false, false)
 
         init(_ source: LogSource) {
             tag = source.tag
             release = source.releaseNumber
         }
+
+        func stream(_ stream: LogLine.Stream) -> Stream { stream == .stdout ? stdout : stderr }
+    }
+
+    /// One of the two streams of a run.
+    private final class Stream {
+        var lines = LineAssembler()
+        /// The log has pieces of the current line, and not its end.
+        var isOpen = false
+        /// The log does not get the rest of the current line.
+        var isDropping = false
     }
 
     /// Wakes the followers of this log; signalled after every call that wrote, but for those that say otherwise.
     public let notifier: LogNotifier
+    private let directory: SegmentDirectory
     private var segments: SegmentWriter
+    private let compressor: LogCompressor?
+    private var compression = LogCompression.none
+    /// Segments below it were given to the compressor.
+    private var compressedBelow: UInt64 = 0
     private var runs: [String: Run] = [:]
     private var control = FloodControl()
     private var givenRate: Int64?
@@ -46,10 +59,12 @@ public final class AppLogWriter {
     /// - Throws: `AppLogError.storage`.
     convenience init(
         directory: String, retention: LogRetention = LogRetention(), buffer: RecordBuffer? = nil,
-        notifier: LogNotifier = LogNotifier(), willBegin: @escaping (Int) throws(SystemError) -> Void = { _ in }
+        notifier: LogNotifier = LogNotifier(), compressor: LogCompressor? = nil,
+        willBegin: @escaping (Int) throws(SystemError) -> Void = { _ in }
     ) throws(AppLogError) {
         try self.init(
-            directory: directory, retention: retention, buffer: buffer, notifier: notifier, willBegin: willBegin
+            directory: directory, retention: retention, buffer: buffer, notifier: notifier, compressor: compressor,
+            willBegin: willBegin
         ) {
             let count = Glibc.write($0, $1.baseAddress, $1.count)
             return count >= 0 ? count : -Int(errno)
@@ -58,13 +73,15 @@ public final class AppLogWriter {
 
     init(
         directory: String, retention: LogRetention, buffer: RecordBuffer? = nil, notifier: LogNotifier,
-        willBegin: @escaping (Int) throws(SystemError) -> Void = { _ in },
+        compressor: LogCompressor? = nil, willBegin: @escaping (Int) throws(SystemError) -> Void = { _ in },
         write: @escaping SegmentWriter.Write
     ) throws(AppLogError) {
         self.notifier = notifier
+        self.compressor = compressor
+        self.directory = SegmentDirectory(path: directory)
         do {
             self.segments = try SegmentWriter(
-                directory: SegmentDirectory(path: directory), retention: retention, buffer: buffer ?? RecordBuffer(),
+                directory: self.directory, retention: retention, buffer: buffer ?? RecordBuffer(),
                 willBegin: willBegin, write: write)
         } catch {
             throw .storage(error)
@@ -90,18 +107,16 @@ public final class AppLogWriter {
         control.refill(at: .now)
         // Of a flood only the end can be among the last lines: the pieces before it need not be looked at.
         let recent = run.recent.isOpen(stream) ? nil : Self.recentPart(of: bytes)
+        let state = run.stream(stream)
         let sink: LineAssembler.Sink = { text, isFull in
-            self.store(text, isFull: isFull, of: run, stream)
+            self.store(text, isFull: isFull, of: state)
             // A text that was put together of two calls is not in `bytes`.
             if let recent, let start = text.baseAddress, let first = bytes.baseAddress, start >= first, start < recent {
                 return
             }
             run.recent.add(text, stream: stream, isFull: isFull)
         }
-        switch stream {
-        case .stdout: run.stdout.append(bytes, sink: sink)
-        default: run.stderr.append(bytes, sink: sink)
-        }
+        state.lines.append(bytes, sink: sink)
         segments.flush()
         if isVisible { makeVisible() }
     }
@@ -118,7 +133,18 @@ public final class AppLogWriter {
     }
 
     /// Readers may see everything that was written: it will stay, also when this process ends at once.
-    func makeVisible() { notifier.signal(visibleEnd: segments.position) }
+    func makeVisible() {
+        notifier.signal(visibleEnd: segments.position)
+        compressClosed()
+    }
+
+    /// Of segments that are closed and whole, which no crash takes a line back from.
+    private func compressClosed() {
+        let newest = segments.position.segment
+        guard compression == .zstd, newest > compressedBelow else { return }
+        compressedBelow = newest
+        compressor?.compress(below: newest, in: directory)
+    }
 
     /// Writes the beginning of a line that waits for its end, marked as partial. Readers see it after ``makeVisible()``.
     func flushPartial(of source: LogSource, _ stream: LogLine.Stream, at time: Timestamp) {
@@ -136,11 +162,12 @@ public final class AppLogWriter {
     ) {
         guard let run = runs[source.instanceID] else { return }
         segments.begin(stream, tag: run.tag, release: run.release, at: time)
+        let state = run.stream(stream)
         let sink: LineAssembler.Sink = { text, isFull in
-            self.store(text, isFull: isFull, of: run, stream)
+            self.store(text, isFull: isFull, of: state)
             run.recent.add(text, stream: stream, isFull: isFull)
         }
-        if stream == .stdout { body(&run.stdout, sink) } else { body(&run.stderr, sink) }
+        body(&state.lines, sink)
         segments.flush()
     }
 
@@ -152,18 +179,12 @@ public final class AppLogWriter {
 
     /// What waits of a stream's current line, and whether a part of that line is written already.
     func rest(of source: LogSource, _ stream: LogLine.Stream) -> (bytes: [UInt8], isContinuing: Bool) {
-        guard let run = runs[source.instanceID] else { return ([], false) }
-        return stream == .stdout ? run.stdout.rest : run.stderr.rest
+        runs[source.instanceID]?.stream(stream).lines.rest ?? ([], false)
     }
 
     /// Goes on in the middle of a line where an earlier writer had to stop.
     func resume(_ source: LogSource, _ stream: LogLine.Stream, rest bytes: [UInt8], isContinuing: Bool) {
-        let run = run(of: source)
-        if stream == .stdout {
-            run.stdout.resume(bytes, isContinuing: isContinuing)
-        } else {
-            run.stderr.resume(bytes, isContinuing: isContinuing)
-        }
+        run(of: source).stream(stream).lines.resume(bytes, isContinuing: isContinuing)
     }
 
     /// Where the next record goes.
@@ -207,6 +228,8 @@ public final class AppLogWriter {
     /// Takes new rules; how much is kept changes with the next segment.
     public func setRules(_ rules: LogRules) {
         segments.retention = rules.retention
+        compression = rules.compression
+        compressClosed()
         guard rules.flood != control.policy || rules.rate != givenRate else { return }
         givenRate = rules.rate
         control = FloodControl(policy: rules.flood, rate: rules.rate)
@@ -235,23 +258,23 @@ public final class AppLogWriter {
             sizeBytes: segments.storedBytes, maxSizeBytes: segments.retention.maxBytes,
             keepSeconds: segments.retention.keepSeconds, flood: control.policy, rateBytesPerSecond: control.rate)
         (found.droppedLines, found.droppedBytes) = droppedByRate
+        found.compression = compression
         found.failure = failure.map { "\($0)" }
         return found
     }
 
     /// Stores a piece of a line, or drops it. What is dropped is the rest of a line: what is stored of it is closed.
-    private func store(_ text: UnsafeRawBufferPointer, isFull: Bool, of run: Run, _ stream: LogLine.Stream) {
-        let path: WritableKeyPath<(stdout: Bool, stderr: Bool), Bool> = stream == .stdout ? \.stdout : \.stderr
-        if !run.isDropping[keyPath: path], control.take(text.count + 46) {
+    private func store(_ text: UnsafeRawBufferPointer, isFull: Bool, of stream: Stream) {
+        if !stream.isDropping, control.take(text.count + 46) {
             segments.add(text, isFull: isFull)
-            run.isOpen[keyPath: path] = !isFull
+            stream.isOpen = !isFull
             return
         }
-        if isFull, run.isOpen[keyPath: path] {
+        if isFull, stream.isOpen {
             segments.add(UnsafeRawBufferPointer(start: nil, count: 0), isFull: true)
-            run.isOpen[keyPath: path] = false
+            stream.isOpen = false
         }
-        run.isDropping[keyPath: path] = !isFull
+        stream.isDropping = !isFull
         droppedByRate.lines += isFull ? 1 : 0
         droppedByRate.bytes += Int64(text.count)
         untold.lines += isFull ? 1 : 0

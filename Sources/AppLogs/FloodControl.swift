@@ -49,13 +49,19 @@ public struct LogRules: Hashable, Sendable {
     public var flood: LogFlood
     /// Bytes a second that it may print.
     public var rate: Int64?
+    /// How segments are stored to which nothing is added any more.
+    public var compression: LogCompression
 
     /// Rules; nil is the default.
-    public init(sizeBytes: Int64? = nil, keepSeconds: Double? = nil, flood: LogFlood? = nil, rate: Int64? = nil) {
+    public init(
+        sizeBytes: Int64? = nil, keepSeconds: Double? = nil, flood: LogFlood? = nil, rate: Int64? = nil,
+        compression: LogCompression? = nil
+    ) {
         retention =
             sizeBytes.map { LogRetention(maxBytes: $0, keepSeconds: keepSeconds) }
             ?? LogRetention(keepSeconds: keepSeconds)
         self.flood = flood ?? .block
         self.rate = rate
+        self.compression = compression ?? .none
     }
 }

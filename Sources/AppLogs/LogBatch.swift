@@ -8,6 +8,7 @@ public struct LogBatch: Sendable {
     /// What a reader is told that no writer wrote.
     enum Notice: String {
         case missingLines = "lines are missing here: the log was full, and they went before they were read"
+        case damagedLines = "lines are missing here: the compressed file that has them is damaged"
     }
 
     private struct Entry {

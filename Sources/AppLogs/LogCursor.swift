@@ -51,6 +51,7 @@ final class LogCursor {
         if file == nil { try open(limit) }
         skip(to: limit)
         let count = try file?.wholeLines(from: position.offset, to: limit, into: &block) ?? 0
+        if file?.takeDamage() ?? false { return .batch(.notice(of: .damagedLines, before: position)) }
         if count > 0 { return try take(count).map(Step.batch) ?? .more }
         if let end, position >= end { return .caughtUp }
         guard let next = following else {

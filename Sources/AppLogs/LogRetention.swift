@@ -7,6 +7,8 @@ public import PaaSModel
 public struct LogRetention: Hashable, Sendable {
     /// A segment is a tenth of the log, within these bounds.
     private static let segmentRange = 65_536...Defaults.logSegmentBytes
+    /// So many compressed segments count as one of others: logs become five to ten times smaller, some a hundred times.
+    private static let compressedPerPlain = 100
 
     /// Size at which a segment is closed and the next one begun.
     let segmentBytes: Int
@@ -40,17 +42,22 @@ public struct LogRetention: Hashable, Sendable {
     ///
     /// - Parameter newest: one that stays.
     func makeRoom(_ bytes: Int, in directory: SegmentDirectory, besides newest: UInt64?) throws(SystemError) {
-        let numbers = try directory.numbers()
-        var total = numbers.reduce(Int64(bytes)) { $0 + directory.size(of: $1) }
+        let segments = try directory.segments()
+        var total = segments.reduce(Int64(bytes)) { $0 + $1.bytes }
         // A clock that jumps makes segments that are nearly empty: their number is bounded too. So does an age, but not more
-        // than eleven of those that it keeps.
-        var left = numbers.count + (bytes > 0 ? 1 : 0)
-        let most = Int((maxBytes + Int64(segmentBytes) - 1) / Int64(segmentBytes)) + (keepMicroseconds == nil ? 0 : 11)
-        for number in numbers where number != newest {
+        // than eleven of those that it keeps. Compressed, there may be many more.
+        func share(_ segment: SegmentDirectory.Segment) -> Int {
+            segment.plainBytes == nil ? 1 : Self.compressedPerPlain
+        }
+        var left = segments.reduce(bytes > 0 ? Self.compressedPerPlain : 0) { $0 + share($1) }
+        let most =
+            Self.compressedPerPlain
+            * (Int((maxBytes + Int64(segmentBytes) - 1) / Int64(segmentBytes)) + (keepMicroseconds == nil ? 0 : 11))
+        for segment in segments where segment.number != newest {
             guard total > maxBytes || left > most else { return }
-            total -= directory.size(of: number)
-            left -= 1
-            try directory.remove(number)
+            total -= segment.bytes
+            left -= share(segment)
+            try directory.remove(segment.number)
         }
     }
 

@@ -16,6 +16,7 @@ public final class LogStore: Sendable {
     private let space: NodeLogSpace?
     /// Whose lines are sent where.
     public let drains = LogDrains()
+    let compressor: LogCompressor
     /// Of all writers, which are of one thread. Only they use it.
     private nonisolated(unsafe) let buffer = RecordBuffer()
     private let notifiers = Mutex<[String: WeakNotifier]>([:])
@@ -27,7 +28,9 @@ public final class LogStore: Sendable {
     public init(directory: String, retention: LogRetention = LogRetention(), nodeMaxBytes: Int64? = nil) {
         self.directory = directory
         self.retention = retention
-        space = nodeMaxBytes.map { NodeLogSpace(directory: directory, maxBytes: $0) }
+        let space = nodeMaxBytes.map { NodeLogSpace(directory: directory, maxBytes: $0) }
+        self.space = space
+        compressor = LogCompressor { space?.noteShrunk() }
     }
 
     /// A tenth of the disk that has a directory, at most 10 GiB (statvfs(3)); 10 GiB where it cannot be told.
@@ -48,7 +51,7 @@ public final class LogStore: Sendable {
     public func writer(for appID: String, rules: LogRules? = nil) throws(AppLogError) -> AppLogWriter {
         let writer = try AppLogWriter(
             directory: path(of: appID), retention: rules?.retention ?? retention, buffer: buffer,
-            notifier: notifier(for: appID)
+            notifier: notifier(for: appID), compressor: compressor
         ) { [space] bytes throws(SystemError) in try space?.makeRoom(for: appID, bytes: bytes) }
         if let rules { writer.setRules(rules) }
         return writer
@@ -98,12 +101,19 @@ public final class LogStore: Sendable {
         }
     }
 
+    /// Nothing is sent or compressed any more: another agent has the logs.
+    public func close() {
+        drains.close()
+        compressor.close()
+    }
+
     /// Deletes an app's log and ends its followers. The caller has dropped the writer.
     ///
     /// - Throws: `AppLogError`; calling it again goes on where it failed.
     public func remove(_ appID: String) throws(AppLogError) {
         let path = try path(of: appID)
         drains.set(nil, for: appID)
+        compressor.forget(SegmentDirectory(path: path))
         notifiers.withLock { $0.removeValue(forKey: appID) }?.notifier?.finish()
         do {
             try SegmentDirectory(path: path).removeAll()

@@ -14,6 +14,9 @@ final class NodeLogSpace: Sendable {
     /// Bytes of each app's log; nil until all were counted once.
     private let sizes = Mutex<[String: Int64]?>(nil)
 
+    /// Something was compressed since all were counted.
+    private let hasShrunk = Atomic(false)
+
     init(directory: String, maxBytes: Int64) {
         self.directory = directory
         self.maxBytes = maxBytes
@@ -29,6 +32,10 @@ final class NodeLogSpace: Sendable {
                 if let known = sizes { counted = known } else { counted = try countAll() }
                 counted[appID] = try size(of: appID)
                 var total = counted.values.reduce(Int64(bytes), +)
+                if total > maxBytes, hasShrunk.exchange(false, ordering: .relaxed) {
+                    counted = try countAll()
+                    total = counted.values.reduce(Int64(bytes), +)
+                }
                 while total > maxBytes, let largest = counted.filter({ $0.value > 0 }).max(by: { $0.value < $1.value })
                 {
                     let freed = try removeOldest(of: largest.key)
@@ -46,6 +53,9 @@ final class NodeLogSpace: Sendable {
         try result.get()
     }
 
+    /// Some log became smaller. Never waits for who counts, who may be the thread of all supervision.
+    func noteShrunk() { hasShrunk.store(true, ordering: .relaxed) }
+
     /// The log of an app was deleted.
     func forget(_ appID: String) { sizes.withLock { _ = $0?.removeValue(forKey: appID) } }
 
@@ -58,8 +68,7 @@ final class NodeLogSpace: Sendable {
     }
 
     private func size(of appID: String) throws(SystemError) -> Int64 {
-        let log = SegmentDirectory(path: directory + "/" + appID)
-        return try log.numbers().reduce(0) { $0 + log.size(of: $1) }
+        try SegmentDirectory(path: directory + "/" + appID).segments().reduce(0) { $0 + $1.bytes }
     }
 
     /// - Returns: bytes that are free now; 0 when the newest segment is the only one.

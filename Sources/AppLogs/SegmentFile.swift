@@ -3,7 +3,8 @@
 internal import Glibc
 internal import LinuxSystem
 
-/// One open segment. Reads say where they read, so several readers never disturb each other.
+/// One open segment, as it was written or compressed. Reads say where they read, so several readers never disturb each other;
+/// places are those of writing, also in a compressed one.
 final class SegmentFile {
     /// Bytes that a reader holds at a time; far more than the longest record, so a block always has whole lines.
     static let blockBytes = 65_536
@@ -13,11 +14,15 @@ final class SegmentFile {
     private(set) var blocksRead = 0
     private let path: String
     private let descriptor: OwnedDescriptor
+    private let frames: CompressedSegment?
 
-    private init(number: UInt64, path: String, descriptor: consuming OwnedDescriptor) {
+    private init(
+        number: UInt64, path: String, descriptor: consuming OwnedDescriptor, frames: CompressedSegment? = nil
+    ) {
         self.number = number
         self.path = path
         self.descriptor = descriptor
+        self.frames = frames
     }
 
     /// Opens a segment to read; nil when it does not exist (any more).
@@ -27,10 +32,30 @@ final class SegmentFile {
             let descriptor = try OwnedDescriptor.open(path, O_RDONLY | O_NOFOLLOW)
             return SegmentFile(number: number, path: path, descriptor: descriptor)
         } catch {
+            // The compressed one has its name before the plain one goes.
+            if error.errno == ENOENT { return try openCompressed(number, in: directory) }
+            throw error
+        }
+    }
+
+    /// Opens a compressed segment to read, whether the plain one is there or not; nil when it does not exist.
+    static func openCompressed(_ number: UInt64, in directory: SegmentDirectory) throws(SystemError) -> SegmentFile? {
+        let path = directory.compressedPath(of: number)
+        do {
+            let descriptor = try OwnedDescriptor.open(path, O_RDONLY | O_NOFOLLOW)
+            let frames = try CompressedSegment(descriptor, path: path)
+            return SegmentFile(number: number, path: path, descriptor: descriptor, frames: frames)
+        } catch {
             if error.errno == ENOENT { return nil }
             throw error
         }
     }
+
+    /// Nothing can be added to it.
+    var isCompressed: Bool { frames != nil }
+
+    /// Lines were read as nothing, because what is on the disk is not what was written.
+    func takeDamage() -> Bool { frames?.takeDamage() ?? false }
 
     /// Opens a segment to append, and creates it when it is new.
     static func append(to number: UInt64, in directory: SegmentDirectory) throws(SystemError) -> SegmentFile {
@@ -42,8 +67,9 @@ final class SegmentFile {
     /// The descriptor's number, for the writer's write(2).
     var descriptorNumber: Int32 { descriptor.rawValue }
 
-    /// Bytes in the file now (fstat(2)).
+    /// Bytes of the segment now (fstat(2)).
     func size() throws(SystemError) -> Int64 {
+        if let frames { return frames.table.segmentBytes }
         var status = stat()
         guard fstat(descriptor.rawValue, &status) == 0 else {
             throw SystemError(operation: "fstat", path: path, errno: errno)
@@ -61,24 +87,17 @@ final class SegmentFile {
     /// Reads into the first `wanted` bytes of a block; returns how many there were, fewer only at the end of the file
     /// (pread(2)).
     func read(_ wanted: Int, at offset: Int64, into block: inout [UInt8]) throws(SystemError) -> Int {
-        var filled = 0
-        var failure: Int32 = 0
         blocksRead += 1
-        block.withUnsafeMutableBytes { bytes in
-            while filled < min(wanted, bytes.count) {
-                let target = UnsafeMutableRawBufferPointer(rebasing: bytes[filled..<wanted])
-                let count = pread(descriptor.rawValue, target.baseAddress, target.count, off_t(offset) + off_t(filled))
-                if count == 0 { return }
-                if count > 0 {
-                    filled += count
-                } else if errno != EINTR {
-                    failure = errno
-                    return
-                }
+        let result: Result<Int, SystemError> = block.withUnsafeMutableBytes { bytes in
+            let target = UnsafeMutableRawBufferPointer(rebasing: bytes.prefix(wanted))
+            do throws(SystemError) {
+                if let frames { return .success(try frames.read(descriptor, into: target, at: offset)) }
+                return .success(try descriptor.read(into: target, at: offset, path: path))
+            } catch {
+                return .failure(error)
             }
         }
-        guard failure == 0 else { throw SystemError(operation: "pread", path: path, errno: failure) }
-        return filled
+        return try result.get()
     }
 
     /// Offset after the last newline: all complete lines are before it.

@@ -71,20 +71,7 @@ struct SegmentIndex {
         guard fstat(descriptor.rawValue, &status) == 0 else { throw SystemError(operation: "fstat", errno: errno) }
         // No two blocks are shorter than one together.
         let most = (size / Int64(SegmentFile.blockBytes / 2) + 2) * Int64(IndexEntry.byteCount)
-        var bytes = [UInt8](repeating: 0, count: Int(min(Int64(status.st_size), most)))
-        var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                pread(descriptor.rawValue, $0.baseAddress.map { $0 + filled }, $0.count - filled, off_t(filled))
-            }
-            if count == 0 { break }
-            if count > 0 {
-                filled += count
-            } else if errno != EINTR {
-                throw SystemError(operation: "pread", errno: errno)
-            }
-        }
-        return Array(bytes[..<filled])
+        return try descriptor.bytes(at: 0, upTo: Int(min(Int64(status.st_size), most)))
     }
 }
 

@@ -51,8 +51,15 @@ struct SegmentWriter {
         self.buffer = buffer
         self.write = write
         try directory.create()
+        try directory.removeTemporaries()
         let existing = try directory.numbers()
         guard let newest = existing.last else { return }
+        guard directory.isPlain(newest) else {
+            // Nothing is added to a compressed one; times have to go on behind it.
+            number = newest
+            try retention.makeRoom(0, in: directory, besides: newest)
+            return
+        }
         let file = try SegmentFile.append(to: newest, in: directory)
         let size = try TornTail.repair(file)
         let index = try SegmentIndexWriter(resuming: file, in: directory, size: size)
@@ -76,7 +83,7 @@ struct SegmentWriter {
 
     /// Bytes of all segments.
     var storedBytes: Int64 {
-        ((try? directory.numbers()) ?? []).reduce(0) { $0 + directory.size(of: $1) }
+        ((try? directory.segments()) ?? []).reduce(0) { $0 + $1.bytes }
     }
 
     /// Says whose records come next, and when they were read.

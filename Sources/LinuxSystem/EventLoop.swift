@@ -102,24 +102,20 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     }
 
     /// Starts a thread of the given name that runs the loop.
-    public func start(threadName: String) {
-        final class Box {
-            let loop: EventLoop
-            let name: String
-            init(_ loop: EventLoop, _ name: String) { (self.loop, self.name) = (loop, name) }
+    ///
+    /// - Parameters:
+    ///   - threadName: at most 15 bytes of it are seen.
+    ///   - inBackground: it gets of processor and disk only what others leave, as far as the kernel allows.
+    public func start(threadName: String, inBackground: Bool = false) {
+        let created: pthread_t
+        do throws(SystemError) {
+            created = try DetachedThread.startAttached(name: threadName) { [self] in
+                if inBackground { cls_lower_thread() }
+                do { try run() } catch { fatalError("event loop: \(error)") }
+            }
+        } catch {
+            preconditionFailure("the event loop's thread: \(error)")
         }
-        let box = Unmanaged.passRetained(Box(self, threadName))
-        var created = pthread_t()
-        let result = pthread_create(
-            &created, nil,
-            { pointer in
-                guard let pointer else { return nil }
-                let box = Unmanaged<Box>.fromOpaque(pointer).takeRetainedValue()
-                cls_name_thread(box.name)
-                do { try box.loop.run() } catch { fatalError("event loop: \(error)") }
-                return nil
-            }, box.toOpaque())
-        precondition(result == 0, "pthread_create failed with \(result)")
         started.withLock { $0 = created }
     }
 
@@ -129,7 +125,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         sendWakeUp()
     }
 
-    /// Ends the thread of ``start(threadName:)`` and returns when it is gone. Blocks; not to be called on that thread.
+    /// Ends the thread of ``start(threadName:inBackground:)`` and returns when it is gone. Blocks; not to be called on that thread.
     public func stopAndJoin() {
         stop()
         if let thread = started.withLock({ $0.take() }) { pthread_join(thread, nil) }

@@ -22,6 +22,16 @@ public enum ListeningSocket {
         return OwnedDescriptor(adopting: result)
     }
 
+    /// Has accepting never wait; also for every other process that has the socket.
+    ///
+    /// - Throws: `SystemError`.
+    public static func makeNonBlocking(_ socket: borrowing OwnedDescriptor) throws(SystemError) {
+        let flags = fcntl(socket.rawValue, F_GETFL)
+        guard flags >= 0, fcntl(socket.rawValue, F_SETFL, flags | O_NONBLOCK) == 0 else {
+            throw SystemError(operation: "fcntl(F_SETFL)", errno: errno)
+        }
+    }
+
     /// The sockets that a service manager, or an earlier process of ours, has opened for this one (sd_listen_fds(3)):
     /// `LISTEN_FDS` from descriptor 3 on, when `LISTEN_PID` is this process. By name, from `LISTEN_FDNAMES`.
     ///
@@ -88,6 +98,12 @@ public enum ListeningSocket {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket.rawValue, $0, &size) }
         }
         guard result == 0 else { throw SystemError(operation: "getsockname", errno: errno) }
+        guard let address = text(of: storage) else { throw SystemError(operation: "getsockname", errno: EAFNOSUPPORT) }
+        return address
+    }
+
+    /// The numeric address, IPv6 without brackets, and the port; nil for another kind of address.
+    static func text(of storage: sockaddr_storage) -> (host: String, port: UInt16)? {
         let family = Int32(storage.ss_family)
         let offset =
             switch family {
@@ -95,8 +111,8 @@ public enum ListeningSocket {
             case AF_INET6: MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)
             default: nil as Int?
             }
-        guard let offset else { throw SystemError(operation: "getsockname", errno: EAFNOSUPPORT) }
-        return withUnsafeBytes(of: &storage) { bytes in
+        guard let offset else { return nil }
+        return withUnsafeBytes(of: storage) { bytes in
             var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
             inet_ntop(family, bytes.baseAddress.map { $0 + offset }, &text, socklen_t(text.count))
             let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

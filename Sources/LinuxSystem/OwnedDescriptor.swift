@@ -57,6 +57,50 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Fills a buffer from a place in a file on (pread(2)).
+    ///
+    /// - Parameters:
+    ///   - buffer: what to fill.
+    ///   - offset: the place in the file.
+    ///   - path: of the file, for errors.
+    /// - Returns: how many bytes, fewer than the buffer has room for only at the end of the file.
+    public borrowing func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int64, path: String? = nil
+    ) throws(SystemError) -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let count = pread(
+                rawValue, buffer.baseAddress.map { $0 + filled }, buffer.count - filled, off_t(offset) + off_t(filled))
+            if count == 0 { break }
+            if count > 0 {
+                filled += count
+            } else if errno != EINTR {
+                throw SystemError(operation: "pread", path: path, errno: errno)
+            }
+        }
+        return filled
+    }
+
+    /// The bytes of a file from a place on, at most so many.
+    ///
+    /// - Parameters:
+    ///   - offset: the place in the file.
+    ///   - limit: how many are wanted.
+    ///   - path: of the file, for errors.
+    public borrowing func bytes(
+        at offset: Int64, upTo limit: Int, path: String? = nil
+    ) throws(SystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        var filled = 0
+        var failure: SystemError?
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(SystemError) { filled = try read(into: buffer, at: offset, path: path) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        bytes.removeLast(limit - filled)
+        return bytes
+    }
+
     /// Writes all bytes; blocks where the descriptor blocks.
     public borrowing func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         var rest = bytes

@@ -42,6 +42,15 @@ public final class PipePeek {
         return filled
     }
 
+    /// What is at the head of a pipe, at most so many bytes, which stay there; none when the pipe is empty. Does not block.
+    ///
+    /// - Throws: `SystemError`.
+    public func bytes(of pipe: borrowing OwnedDescriptor, upTo limit: Int) throws(SystemError) -> [UInt8] {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: limit, alignment: 8)
+        defer { memory.deallocate() }
+        return Array(memory[..<(try peek(pipe, into: memory))])
+    }
+
     /// Takes so many bytes out of a pipe that has at least as many.
     ///
     /// - Throws: `SystemError`.

@@ -24,6 +24,8 @@ public enum Defaults {
     public static let probeFailures = 3
     /// Consecutive failed runs after which an app is shown as crash-looping.
     public static let crashLoopThreshold = 3
+    /// Runs of a node that are made before they are needed.
+    public static let standbys = 64
     /// Time the router waits for the first byte of an answer.
     public static let firstByteTimeout = Duration.seconds(30)
     /// Size of one log segment in bytes; an app keeps ``logSegments`` of them.

@@ -32,6 +32,8 @@ public struct LifecycleRules: Codable, Hashable, Sendable {
     /// Bytes a second that the app may print, 4 KiB to 1 TiB, the heads of the lines included; nil: as much as the node can
     /// store, with ``LogFlood/drop`` 4 MiB.
     public var logRateBytesPerSecond: Int64?
+    /// How the parts of the log are stored to which nothing is added any more; nil: as they were written.
+    public var logCompression: LogCompression?
     /// Where its lines are sent to, beside being kept; see ``LogDrainAddress``.
     public var logDrain: String?
 
@@ -245,6 +247,10 @@ extension LifecycleRules {
             "logFlood", "log-flood", words: LogFlood.allCases.map(\.rawValue), read: { $0.logFlood?.rawValue },
             write: { rules, word in rules.logFlood = word.flatMap { LogFlood(rawValue: $0) } }),
         Field("logRateBytesPerSecond", "log-rate", 4_096...1 << 40, \.logRateBytesPerSecond),
+        Field(
+            "logCompression", "log-compression", words: LogCompression.allCases.map(\.rawValue),
+            read: { $0.logCompression?.rawValue },
+            write: { rules, word in rules.logCompression = word.flatMap { LogCompression(rawValue: $0) } }),
         Field(drain: "logDrain", "log-drain", \.logDrain),
     ]
 

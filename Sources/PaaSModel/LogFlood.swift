@@ -8,6 +8,14 @@ public enum LogFlood: String, Codable, CaseIterable, Hashable, Sendable {
     case drop
 }
 
+/// How the parts of a log are stored to which nothing is added any more.
+public enum LogCompression: String, Codable, CaseIterable, Hashable, Sendable {
+    /// As they were written.
+    case none
+    /// By Zstandard.
+    case zstd
+}
+
 /// The log of an app on its node, and how it is kept.
 public struct LogInspection: Codable, Hashable, Sendable {
     /// Bytes that it has on the disk.
@@ -24,6 +32,8 @@ public struct LogInspection: Codable, Hashable, Sendable {
     public var droppedLines: Int
     /// Bytes of them.
     public var droppedBytes: Int64
+    /// How parts that are full are stored; nil from an agent that knows nothing of it.
+    public var compression: LogCompression?
     /// Why the disk takes no line now, and what becomes of them; nil while it does.
     public var failure: String?
 

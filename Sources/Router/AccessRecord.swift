@@ -23,14 +23,14 @@ public struct AccessRecord: Sendable, Hashable {
     /// The instance that worked on it; nil when the router answered alone.
     public var upstreamID: String?
     /// The X-Request-Id that app and client got.
-    public var requestID: String
+    public var requestID: RequestID
     /// The answer was cut off: the client left, or the app broke its answer off.
     public var isCut: Bool
 
     /// Creates a record.
     public init(
         time: Timestamp, app: String?, client: String, method: String, path: String, status: Int, bytes: Int64,
-        duration: Duration, upstreamID: String?, requestID: String, isCut: Bool
+        duration: Duration, upstreamID: String?, requestID: RequestID, isCut: Bool
     ) {
         self.time = time
         self.app = app

@@ -18,14 +18,15 @@ struct BodyWriter {
         write(ByteBuffer(staticString: "\r\n"))
     }
 
-    /// Writes the end, with those trailer fields that may travel on: none that frames, routes or belongs to one hop.
+    /// Writes the end, with those trailer fields that may travel on: none that belongs into a head or to one hop.
     func writeEnd(_ trailers: Trailers?, dropping options: ConnectionOptions, write: (ByteBuffer) -> Void) {
         guard isChunked else { return }
         var end = ByteBuffer()
         end.writeStaticString("0\r\n")
         if let trailers {
             trailers.bytes.withUnsafeReadableBytes { all in
-                for field in trailers.fields where field.known == nil && !options.names(all[field.name]) {
+                for field in trailers.fields
+                where TrailerField.mayPass(field, all) && !options.names(all[field.name]) {
                     end.writeField(field, all)
                 }
             }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// Which bytes may stand where, RFC 9110 §5.5, §5.6.2 and RFC 9112 §3.2.
 enum ByteClass {
     /// `tchar`: what methods, field names and codings are made of. Two words with one bit per ASCII character.
@@ -51,5 +53,41 @@ extension BidirectionalCollection<UInt8> {
             let last = lastIndex(where: { !ByteClass.isWhitespace($0) })
         else { return self[startIndex..<startIndex] }
         return self[first...last]
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Where a byte is first in a range; nil when it is nowhere.
+    func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int? {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        guard let baseAddress, !range.isEmpty,
+            let found = memchr(baseAddress + range.lowerBound, Int32(byte), range.count)
+        else { return nil }
+        return UnsafeRawPointer(found) - baseAddress
+    }
+
+    /// Whether the bytes in a range are exactly these.
+    func holds(_ bytes: [UInt8], at range: Range<Int>) -> Bool {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        guard range.count == bytes.count else { return false }
+        return bytes.withUnsafeBytes { expected in
+            guard let baseAddress, let other = expected.baseAddress else { return true }
+            return memcmp(baseAddress + range.lowerBound, other, expected.count) == 0
+        }
+    }
+
+    /// Whether a field value may be made of the bytes in a range. Without a way out in the middle, so that the compiler takes
+    /// many bytes at a time.
+    func isFieldValue(in range: Range<Int>) -> Bool {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        var bad: UInt8 = 0
+        for index in range {
+            let byte = self[index]
+            let isControl: UInt8 = byte < 0x20 ? 1 : 0
+            let isTab: UInt8 = byte == 0x09 ? 1 : 0
+            let isDelete: UInt8 = byte == 0x7F ? 1 : 0
+            bad |= isControl & ~isTab | isDelete
+        }
+        return bad == 0
     }
 }

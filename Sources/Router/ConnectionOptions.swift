@@ -12,8 +12,11 @@ struct ConnectionOptions: Equatable {
 
     /// Adds one field's comma-separated tokens.
     mutating func add(_ value: Slice<UnsafeRawBufferPointer>) throws(FramingError) {
-        for part in value.split(separator: 0x2C) {
-            let token = part.trimmed
+        var rest = value
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: 0x2C) ?? rest.endIndex
+            let token = rest[rest.startIndex..<end].trimmed
+            rest = end < rest.endIndex ? rest[(end + 1)...] : rest[end...]
             guard token.allSatisfy(ByteClass.isToken) else {
                 throw .malformed("The Connection field is malformed.")
             }

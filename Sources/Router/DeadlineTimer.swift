@@ -4,27 +4,33 @@ import NIOCore
 
 /// One deadline that moves often and is rarely reached.
 ///
-/// Moving it later costs nothing: the task that is scheduled already looks again when it fires. So at most one task
-/// exists, and none once the deadline was cleared and the last task has fired. A task keeps the timer alive: end with
-/// ``cancel()``.
+/// Moving it later costs nothing: the time that the thread waits for already is looked at again when it comes. So at most
+/// one time is waited for, and none once the deadline was cleared and that time has come. Until then the thread keeps the
+/// timer alive: end with ``cancel()``.
 final class DeadlineTimer {
-    private let eventLoop: any EventLoop
+    private let thread: any LoopThread
     private var deadline: NIODeadline?
-    private var task: Scheduled<Void>?
-    private var taskTime = NIODeadline.distantFuture
+    private var isScheduled = false
+    /// When the thread has it fire.
+    private(set) var time = NIODeadline.distantFuture
+    /// The thread's own note: where it waits in a ``TimerHeap``.
+    var heapIndex = -1
     /// Called when the deadline has passed; the deadline is cleared before.
     var onExpiry: (() -> Void)?
 
-    init(eventLoop: any EventLoop) {
-        self.eventLoop = eventLoop
+    init(thread: any LoopThread) {
+        self.thread = thread
     }
+
+    /// There is a deadline.
+    var isSet: Bool { deadline != nil }
 
     /// Moves the deadline to this long from now.
     func set(_ duration: Duration) {
-        let time = eventLoop.now + TimeAmount(duration)
+        let time = thread.now + TimeAmount(duration)
         deadline = time
-        guard task == nil || time < taskTime else { return }
-        task?.cancel()
+        guard !isScheduled || time < self.time else { return }
+        if isScheduled { thread.unschedule(self) }
         schedule(time)
     }
 
@@ -37,19 +43,21 @@ final class DeadlineTimer {
     func cancel() {
         deadline = nil
         onExpiry = nil
-        task?.cancel()
-        task = nil
+        if isScheduled { thread.unschedule(self) }
+        isScheduled = false
     }
 
     private func schedule(_ time: NIODeadline) {
-        taskTime = time
-        task = eventLoop.assumeIsolated().scheduleTask(deadline: time) { self.fired() }
+        self.time = time
+        isScheduled = true
+        thread.schedule(self, at: time)
     }
 
-    private func fired() {
-        task = nil
+    /// The time has come that the thread waited for.
+    func fire() {
+        isScheduled = false
         guard let deadline else { return }
-        if deadline > eventLoop.now {
+        if deadline > thread.now {
             schedule(deadline)
         } else {
             self.deadline = nil

@@ -47,7 +47,7 @@ extension Exchange: UpstreamSide {
             head: head, facts: facts,
             address: PublicAddress(
                 prefix: request.prefix, authority: request.authority, scheme: front.client.scheme,
-                upstream: upstream.upstream),
+                upstream: upstream.instance.upstream),
             requestID: incoming.id)
         switch head.status {
         case 101: try switchProtocols(rewriting)
@@ -57,7 +57,7 @@ extension Exchange: UpstreamSide {
     }
 
     private func begin(_ rewriting: ResponseRewriting) {
-        answeredAt = loop.eventLoop.now
+        answeredAt = loop.thread.now
         let minorVersion = incoming.head.minorVersion
         let framing = ResponseRewriting.framing(of: rewriting.facts, clientMinorVersion: minorVersion)
         let status = rewriting.head.status
@@ -65,12 +65,12 @@ extension Exchange: UpstreamSide {
         let isRefusal = !isRequestSent && (status >= 400 || awaitsContinue)
         let keepAlive =
             incoming.facts.keepAlive && framing != .untilClose && !isRefusal && !loop.isShuttingDown
-        var head = front.allocator.buffer(capacity: rewriting.head.bytes.readableBytes + 256)
-        rewriting.write(
-            framing: framing,
-            connection: front.connectionField(keepAlive: keepAlive, minorVersion: minorVersion),
-            date: rewriting.facts.hasDate ? "" : loop.dateText(), into: &head)
-        front.write(head)
+        front.compose {
+            rewriting.write(
+                framing: framing,
+                connection: front.connectionField(keepAlive: keepAlive, minorVersion: minorVersion),
+                date: rewriting.facts.hasDate ? "" : loop.dateText(), into: &$0)
+        }
         front.timer.clear()
         answer = Answer(
             status: status, facts: rewriting.facts, body: BodyReader(rewriting.facts.framing), framing: framing,
@@ -82,9 +82,7 @@ extension Exchange: UpstreamSide {
         guard interimAnswers <= Self.maxInterimAnswers else { throw .malformed("it has no end of interim answers") }
         guard incoming.head.minorVersion == 1, rewriting.head.status != 100 || awaitsContinue else { return }
         if rewriting.head.status == 100 { awaitsContinue = false }
-        var head = front.allocator.buffer(capacity: 256)
-        rewriting.writeInterim(into: &head)
-        front.write(head)
+        front.compose { rewriting.writeInterim(into: &$0) }
         front.flush()
         rearm()
     }
@@ -92,11 +90,9 @@ extension Exchange: UpstreamSide {
     private func switchProtocols(_ rewriting: ResponseRewriting) throws(FramingError) {
         guard let connection = upstream, incoming.facts.upgrade != nil, isRequestSent, rewriting.facts.upgrade != nil
         else { throw .malformed("it switches to a protocol that nobody asked for") }
-        var head = front.allocator.buffer(capacity: 512)
-        rewriting.writeInterim(into: &head)
-        front.write(head)
+        front.compose { rewriting.writeInterim(into: &$0) }
         upstream = nil
-        answeredAt = loop.eventLoop.now
+        answeredAt = loop.thread.now
         let tunnel = Tunnel(front: front, upstream: connection) { [self] bytes in
             self.bytes = bytes
             end(status: 101, isCut: false)

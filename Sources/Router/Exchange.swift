@@ -23,6 +23,7 @@ final class Exchange {
     let front: FrontConnection
     let incoming: IncomingRequest
     let request: AppRequest
+    private let forwarded: ForwardedFields
     var upstream: UpstreamConnection?
     var answer: Answer?
     var answerScanner: HeadScanner
@@ -37,20 +38,24 @@ final class Exchange {
     var awaitsContinue: Bool
     private(set) var isRequestSent = false
     private var body: BodyReader
-    private var claimed: Upstream?
+    private var patience: BodyPatience
+    private var claimed: RouteTable.Claimed?
     private var hasAvoidedAnInstance = false
     private var hasAskedAgain = false
     private var isOver = false
 
     var loop: RouterLoop { front.loop }
 
-    init(front: FrontConnection, incoming: IncomingRequest, request: AppRequest) {
+    init(front: FrontConnection, incoming: IncomingRequest, request: AppRequest, forwarded: ForwardedFields) {
         self.front = front
         self.incoming = incoming
         self.request = request
+        self.forwarded = forwarded
         body = BodyReader(incoming.facts.framing)
         awaitsContinue = incoming.facts.expectsContinue
-        let limits = front.loop.configuration.limits
+        let configuration = front.loop.configuration
+        patience = BodyPatience(configuration.bodyTimeout, bytesPerSecond: configuration.bodyRate)
+        let limits = configuration.limits
         answerScanner = HeadScanner(
             maxBytes: limits.responseHeadBytes, maxFields: limits.fieldCount, maxStartLine: limits.responseHeadBytes)
     }
@@ -65,36 +70,33 @@ final class Exchange {
         case .unknown: front.answer(.noSuchApp(request.app), to: incoming, app: request.app)
         case .unavailable(let state): front.answer(.unavailable(request.app, state), to: incoming, app: request.app)
         case .full: front.answer(.busy(request.app), to: incoming, app: request.app)
-        case .upstream(let upstream):
-            claimed = upstream
-            if let idle = loop.pool.take(upstream) { attach(idle) } else { connect(upstream) }
+        case .instance(let claimed):
+            self.claimed = claimed
+            if let idle = loop.pool.take(claimed.instance) { attach(idle) } else { connect(claimed.instance) }
         }
     }
 
-    private func connect(_ upstream: Upstream) {
-        loop.pool.connect(upstream).assumeIsolated().whenComplete { [self] result in
-            let connection = Result {
-                try result.get().pipeline.syncOperations.handler(type: UpstreamConnection.self)
-            }
-            switch connection {
+    private func connect(_ instance: Instance) {
+        loop.pool.connect(instance) { [self] result in
+            switch result {
             case .success(let connection) where isOver: connection.close()
             case .success(let connection) where connection.isUsable:
-                loop.table.readmit(upstream)
+                loop.table.readmit(instance)
                 attach(connection)
             case .failure where isOver: break
-            case .success, .failure: connectFailed(upstream)
+            case .success, .failure: connectFailed(instance)
             }
         }
     }
 
     /// Another instance gets the request: nothing of it has been sent yet, so that is safe for any method.
-    private func connectFailed(_ upstream: Upstream) {
-        loop.table.eject(upstream, until: loop.eventLoop.now + TimeAmount(loop.configuration.ejection))
-        if !hasAvoidedAnInstance, case .upstream(let other) = loop.table.claim(app: request.app, avoiding: upstream) {
+    private func connectFailed(_ failed: Instance) {
+        loop.table.eject(failed, until: loop.thread.now + TimeAmount(loop.configuration.ejection))
+        if !hasAvoidedAnInstance, case .instance(let other) = loop.table.claim(app: request.app, avoiding: failed) {
             hasAvoidedAnInstance = true
-            loop.table.release(upstream, of: request.app)
+            if let claimed { loop.table.release(claimed) }
             claimed = other
-            if other != upstream { return connect(other) }
+            if other.instance !== failed { return connect(other.instance) }
         }
         fail(.badGateway(request.app, "it accepts no connection"))
     }
@@ -102,12 +104,10 @@ final class Exchange {
     private func attach(_ connection: UpstreamConnection) {
         upstream = connection
         connection.owner = self
-        var head = front.allocator.buffer(capacity: incoming.head.bytes.readableBytes + 512)
-        RequestRewriting(
-            head: incoming.head, facts: incoming.facts, request: request, client: front.client,
-            requestID: incoming.id
-        ).write(to: connection.upstream, into: &head)
-        connection.write(head)
+        let rewriting = RequestRewriting(
+            head: incoming.head, facts: incoming.facts, target: request.target, forwarded: forwarded,
+            requestID: incoming.id)
+        connection.compose { rewriting.write(to: connection.instance.upstream, into: &$0) }
         pumpRequest()
         readAhead()
         upstream?.read()
@@ -130,7 +130,7 @@ final class Exchange {
         front.timer.clear()
         isRequestSent = false
         body = BodyReader(incoming.facts.framing)
-        connect(connection.upstream)
+        connect(connection.instance)
         return true
     }
 
@@ -140,11 +140,13 @@ final class Exchange {
     private func pumpRequest() {
         guard let upstream, !isRequestSent else { return }
         let writer = BodyWriter(isChunked: incoming.facts.framing == .chunked)
+        var received = 0
         do throws(FramingError) {
             while !isRequestSent, let piece = try body.next(&front.input) {
                 switch piece {
                 case .data(let data):
                     awaitsContinue = false
+                    received += data.readableBytes
                     writer.writeData(data, write: upstream.write)
                 case .end(let trailers):
                     writer.writeEnd(trailers, dropping: incoming.facts.connection, write: upstream.write)
@@ -155,7 +157,10 @@ final class Exchange {
             return fail(.refused(error))
         }
         upstream.flush()
-        if !isRequestSent, upstream.isWritable { front.read() }
+        if !isRequestSent {
+            if received > 0 { patience.earn(received, at: loop.thread.now.uptimeNanoseconds) }
+            if upstream.isWritable { front.read() }
+        }
         rearm()
     }
 
@@ -172,10 +177,15 @@ final class Exchange {
     func rearm() {
         guard let upstream, answer == nil, !isOver else { return front.timer.clear() }
         let configuration = loop.configuration
-        if isRequestSent || !upstream.isWritable {
+        if isRequestSent {
             front.timer.set(configuration.firstByteTimeout)
+        } else if !upstream.isWritable {
+            patience.pause(at: loop.thread.now.uptimeNanoseconds)
+            front.timer.set(configuration.firstByteTimeout)
+        } else if awaitsContinue {
+            front.timer.set(configuration.continueTimeout)
         } else {
-            front.timer.set(awaitsContinue ? configuration.continueTimeout : configuration.bodyTimeout)
+            front.timer.set(patience.wait(at: loop.thread.now.uptimeNanoseconds))
         }
     }
 
@@ -209,9 +219,9 @@ final class Exchange {
             front.cutAnswer(resetting: answer.framing == .untilClose)
         } else {
             isOver = true
-            answeredAt = loop.eventLoop.now
-            let upstreamID = claimed?.id
-            release()
+            answeredAt = loop.thread.now
+            let upstreamID = claimed?.instance.upstream.id
+            release(status: nil)
             front.answer(
                 page, to: incoming, app: request.app, upstreamID: upstreamID,
                 isRequestComplete: body.isComplete && page.status >= 500)
@@ -229,21 +239,21 @@ final class Exchange {
     func end(status: Int, isCut: Bool) -> Bool {
         isOver = true
         front.timer.clear()
-        let upstreamID = claimed?.id
-        let isWanted = release()
-        loop.table.counters.count(app: request.app, status: status, latencyNanoseconds: latencyNanoseconds)
+        let upstreamID = claimed?.instance.upstream.id
+        let isWanted = release(status: status)
         loop.accessLog?(
             incoming.record(
                 app: request.app, status: status, bytes: bytes, upstreamID: upstreamID, isCut: isCut,
-                now: loop.eventLoop.now))
+                now: loop.thread.now))
         return isWanted
     }
 
+    /// - Parameter status: nil when the answer is the router's own, which counts it.
     @discardableResult
-    private func release() -> Bool {
+    private func release(status: Int?) -> Bool {
         guard let claimed else { return false }
         self.claimed = nil
-        return loop.table.release(claimed, of: request.app, .init(latencyNanoseconds: latencyNanoseconds))
+        return loop.table.release(claimed, .init(latencyNanoseconds: latencyNanoseconds, status: status))
     }
 
     /// From the request's head to the answer's; nil before that.
@@ -260,6 +270,8 @@ extension Exchange: ClientSide {
         if answer != nil { front.timer.clear() }
         upstream?.read()
     }
+
+    func clientInputEnding() { clientInputClosed() }
 
     /// A client that closes its side has gone: proxies agree on that, since a browser's closed tab looks the same.
     func clientInputClosed() {

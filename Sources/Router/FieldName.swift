@@ -62,28 +62,22 @@ enum FieldName: String, CaseIterable {
     /// rules that strip what a client must not say.
     /// - Returns: the field, and whether it was spelled with `_`.
     static func find(_ name: Slice<UnsafeRawBufferPointer>) -> (field: FieldName, isSpelledExactly: Bool)? {
-        guard name.count < byLength.count else { return nil }
-        candidates: for candidate in byLength[name.count] {
+        guard let first = name.first, name.count <= FieldNameTable.longest else { return nil }
+        var index = FieldNameTable.shared.first(count: name.count, byte: first)
+        candidates: while index >= 0 {
+            let candidate = FieldNameTable.shared.entries[index]
+            index = candidate.next
             var isSpelledExactly = true
-            var index = name.startIndex
-            for expected in candidate.bytes {
-                var byte = ByteClass.lowercased(name[index])
+            for offset in 0..<name.count {
+                var byte = ByteClass.lowercased(name[name.startIndex + offset])
                 if byte == 0x5F {
                     byte = 0x2D
                     isSpelledExactly = false
                 }
-                if byte != expected { continue candidates }
-                index += 1
+                if byte != candidate.bytes[offset] { continue candidates }
             }
             return (candidate.field, isSpelledExactly)
         }
         return nil
     }
-
-    private static let byLength: [[(field: FieldName, bytes: [UInt8])]] = {
-        let longest = allCases.map(\.rawValue.utf8.count).max() ?? 0
-        var table = [[(field: FieldName, bytes: [UInt8])]](repeating: [], count: longest + 1)
-        for field in allCases { table[field.rawValue.utf8.count].append((field, Array(field.rawValue.utf8))) }
-        return table
-    }()
 }

@@ -9,6 +9,8 @@ protocol ClientSide: AnyObject {
     func clientReadable()
     /// The connection takes bytes again.
     func clientWritable()
+    /// The client has finished sending, behind bytes that nobody has asked for yet.
+    func clientInputEnding()
     /// The client has finished sending.
     func clientInputClosed()
     /// The connection is closed.
@@ -20,10 +22,7 @@ protocol ClientSide: AnyObject {
 /// A client's connection, or one of the streams in it that HTTP/2 makes look like connections: reads heads, hands each request to an ``Exchange``, and decides when to close.
 ///
 /// Bytes are read only when somebody wants them, so a slow app slows its client down.
-final class FrontConnection: ChannelInboundHandler, LoopConnection {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class FrontConnection: LoopConnection {
     private enum Phase {
         /// Between requests, or in the middle of a head.
         case head
@@ -35,14 +34,20 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     }
 
     /// How long a client may take to close after the last answer.
-    private static let lingerTimeout = Duration.seconds(2)
+    static let lingerTimeout = Duration.seconds(2)
     /// How much a client may still send then.
     private static let maxLingerBytes = 8 << 20
+
+    /// A head's memory up to this size is kept for the next one.
+    private static let keptHead = 2 << 10
 
     let loop: RouterLoop
     let client: Client
     /// Bytes that nobody has taken yet.
-    var input = ByteBuffer()
+    var input: ByteBuffer {
+        get { buffer.bytes }
+        _modify { yield &buffer.bytes }
+    }
     /// The one deadline of the connection; whoever is in charge sets it.
     let timer: DeadlineTimer
     /// Who works on the current request.
@@ -52,38 +57,43 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     private var scanner: HeadScanner
     /// The first bytes of a head have come, and its time runs. It is for the whole head, however often a byte comes.
     private var hasHeadBegun = false
-    private var context: ChannelHandlerContext?
-    private var outgoing = OutgoingBytes()
+    private var transport: (any Transport)?
+    private var buffer = InputBuffer()
+    private let onEnd: (() -> Void)?
+    /// Where the last request went.
+    private(set) var memo: RouteMemo
+    private var headBytes = ByteBuffer()
     private var isAdvancing = false
     /// It has had no request yet.
     private(set) var isNew = true
     private var isOutputFinished = false
     private var lingerBytes = 0
 
-    init(loop: RouterLoop, client: Client) {
+    /// - Parameters:
+    ///   - memo: where the same client's last request went.
+    ///   - onEnd: called when the connection is closed.
+    init(loop: RouterLoop, client: Client, memo: RouteMemo = RouteMemo(), onEnd: (() -> Void)? = nil) {
         self.loop = loop
         self.client = client
-        self.timer = DeadlineTimer(eventLoop: loop.eventLoop)
+        self.memo = memo
+        self.onEnd = onEnd
+        self.timer = DeadlineTimer(thread: loop.thread)
         let limits = loop.configuration.limits
         scanner = HeadScanner(
             maxBytes: limits.requestHeadBytes, maxFields: limits.fieldCount, maxStartLine: limits.targetBytes + 64)
     }
 
     /// Takes bytes without piling them up.
-    var isWritable: Bool { context?.channel.isWritable ?? false }
-    /// Makes outgoing buffers.
-    var allocator: ByteBufferAllocator { context?.channel.allocator ?? ByteBufferAllocator() }
+    var isWritable: Bool { transport?.isWritable ?? false }
 
-    func write(_ buffer: ByteBuffer) {
-        outgoing.add(buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
-    }
+    /// Lets `body` append to what the next flush sends.
+    func compose(_ body: (inout ByteBuffer) -> Void) { transport?.compose(body) }
 
-    func flush() {
-        outgoing.drain { context?.write(wrapOutboundOut($0), promise: nil) }
-        context?.flush()
-    }
+    func write(_ bytes: ByteBuffer) { transport?.write(bytes) }
 
-    func read() { context?.read() }
+    func flush() { transport?.flush() }
+
+    func read() { transport?.read() }
 
     // MARK: - Requests
 
@@ -94,13 +104,7 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         defer { isAdvancing = false }
         while phase == .head, isWritable {
             do throws(FramingError) {
-                guard let head = try scanner.next(&input) else {
-                    let known = input.readableBytes
-                    awaitHead()
-                    // A socket never answers a read at once, a stream of HTTP/2 does when something has arrived already.
-                    guard input.readableBytes > known else { return }
-                    continue
-                }
+                guard let head = try scanner.next(&input) else { return awaitHead() }
                 phase = .busy
                 try begin(head)
             } catch {
@@ -113,7 +117,8 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
 
     private func awaitHead() {
         let isLeaving = loop.isShuttingDown && !loop.keepsIdle && !isNew
-        if isInputClosed || isLeaving && input.readableBytes == 0 { return close() }
+        if isInputClosed || isLeaving && input.readableBytes == 0 { return closeAfterFlush() }
+        if headBytes.capacity > Self.keptHead { headBytes = ByteBuffer() }
         if input.readableBytes == 0 {
             timer.set(loop.configuration.idleTimeout)
         } else if !hasHeadBegun {
@@ -127,23 +132,38 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         timer.clear()
         isNew = false
         hasHeadBegun = false
-        let head = try HeadParser.request(bytes, maxTarget: loop.configuration.limits.targetBytes)
+        let head = try HeadParser.request(keep(bytes), maxTarget: loop.configuration.limits.targetBytes)
         let request = IncomingRequest(
-            head: head, facts: try RequestFacts(head), method: bytes.text(head.method),
-            target: bytes.text(head.target), id: loop.requestID(), client: client.address, time: .now,
-            start: loop.eventLoop.now)
-        let host = request.facts.host.map(bytes.text)
-        let destination = try RequestRouting.destination(method: request.method, target: request.target, host: host)
+            head: head, facts: try RequestFacts(head), id: loop.requestID(), client: client.address, time: .now,
+            start: loop.thread.now)
+        if let found = memo.find(head, host: request.facts.host) { return start(found, request) }
+        let host = request.facts.host.map(head.bytes.text)
+        let destination = try RequestRouting.destination(
+            method: head.bytes.text(head.method), target: head.bytes.text(head.target), host: host)
         switch destination {
         case .app(let appRequest):
-            let exchange = Exchange(front: self, incoming: request, request: appRequest)
-            owner = exchange
-            exchange.start()
+            memo.remember(appRequest, head, host: request.facts.host, client: client)
+            start(appRequest, request)
         case .redirect(let location): answer(.moved(to: location), to: request)
-        case .frontPage where request.isHead || request.method == "GET" || request.method == "OPTIONS":
+        case .frontPage where [.get, .head, .options].contains(head.kind):
             answer(.front(authority: host ?? ""), to: request)
         case .frontPage, .nowhere: answer(.nothingHere, to: request)
         }
+    }
+
+    private func start(_ appRequest: AppRequest, _ request: IncomingRequest) {
+        guard let forwarded = memo.forwarded else { preconditionFailure("nobody remembered the app") }
+        let exchange = Exchange(front: self, incoming: request, request: appRequest, forwarded: forwarded)
+        owner = exchange
+        exchange.start()
+    }
+
+    /// Copies a head to memory of the connection's own, which the next head uses again: it is needed for as long as the request
+    /// lasts, and where it was received the bytes of others come next.
+    private func keep(_ head: ByteBuffer) -> ByteBuffer {
+        headBytes.clear(minimumCapacity: head.readableBytes)
+        headBytes.writeImmutableBuffer(head)
+        return headBytes
     }
 
     /// Answers a request with a page of the router's own, and ends it.
@@ -159,15 +179,14 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
             OwnPage.Circumstances(
                 isForHead: request.isHead, prefersHTML: request.prefersHTML, requestID: request.id,
                 date: loop.dateText(),
-                connection: connectionField(keepAlive: keepAlive, minorVersion: request.head.minorVersion)),
-            allocator: allocator)
+                connection: connectionField(keepAlive: keepAlive, minorVersion: request.head.minorVersion)))
         write(bytes)
         flush()
         loop.table.counters.count(app: app, status: page.status)
         loop.accessLog?(
             request.record(
                 app: app, status: page.status, bytes: Int64(count), upstreamID: upstreamID, isCut: false,
-                now: loop.eventLoop.now))
+                now: loop.thread.now))
         exchangeEnded(keepAlive: keepAlive)
     }
 
@@ -193,7 +212,7 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         let page = error.status == 408 ? OwnPage.requestTimeout : OwnPage.refused(error)
         let circumstances = OwnPage.Circumstances(
             requestID: loop.requestID(), date: loop.dateText(), connection: "close")
-        let (bytes, count) = page.response(circumstances, allocator: allocator)
+        let (bytes, count) = page.response(circumstances)
         write(bytes)
         loop.table.counters.count(app: nil, status: page.status)
         loop.accessLog?(
@@ -209,18 +228,9 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     /// Sends what was written and the end of the stream, then reads until the client closes too: closing at once
     /// while bytes are unread makes the kernel reset the connection, and the answer would be lost.
     func linger() {
-        guard let context, startLingering() else { return }
+        guard let transport, startLingering() else { return }
         // Closing only the output when the input is closed would close everything before the last bytes are sent.
-        if isInputClosed { return closeAfterFlush() }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { [self] _ in
-            isOutputFinished = true
-            if isInputClosed { return close() }
-            timer.set(Self.lingerTimeout)
-            read()
-        }
-        flush()
-        context.close(mode: .output, promise: promise)
+        if isInputClosed { transport.closeAfterFlush() } else { transport.finishOutput() }
     }
 
     private func startLingering() -> Bool {
@@ -232,19 +242,8 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         return true
     }
 
-    private func closeAfterFlush() {
-        guard let context else { return }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { [self] _ in close() }
-        flush()
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
-    }
-
     /// Sends what was written and the end of the stream, for a tunnel that still reads.
-    func finishOutput() {
-        flush()
-        context?.close(mode: .output, promise: nil)
-    }
+    func finishOutput() { transport?.finishOutput() }
 
     /// Ends an answer that cannot be completed, so that the client sees that something is missing.
     ///
@@ -254,7 +253,7 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         if resetting {
             reset()
         } else {
-            if startLingering() { closeAfterFlush() }
+            closeAfterFlush()
         }
     }
 
@@ -264,20 +263,23 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
     /// Closes now, and what the client has not taken is gone. After an orderly end the kernel would keep it, up to megabytes,
     /// for as long as a client that reads next to nothing acknowledges something.
     func reset() {
-        (context?.channel as? any SocketOptionProvider)?.resetOnClose()
+        transport?.resetOnClose()
         close()
     }
 
-    /// Closes now when there is no request; else after it.
+    /// Closes when there is no request, as soon as the client has taken the last answer; else after it.
     func closeWhenIdle() {
-        if phase == .head, input.readableBytes == 0 { close() }
+        if phase == .head, input.readableBytes == 0 { closeAfterFlush() }
     }
 
     /// What is said next says it.
     func willShutDown() {}
 
-    private func close() {
-        context?.close(mode: .all, promise: nil)
+    private func close() { transport?.close() }
+
+    /// Sends what a slow client has not taken of its answers, then closes.
+    private func closeAfterFlush() {
+        if startLingering() { transport?.closeAfterFlush() }
     }
 
     private func deadlinePassed() {
@@ -285,36 +287,31 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         case .head where !isWritable: reset()
         case .head where input.readableBytes > 0: refuse(FramingError(status: 408, detail: ""))
         case .busy: owner?.deadlinePassed()
-        // A slow client may not have taken the end of the last answer.
-        case .head: if startLingering() { closeAfterFlush() }
+        case .head: closeAfterFlush()
         case .lingering, .closed: close()
         }
     }
+}
 
-    // MARK: - Channel
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+extension FrontConnection: TransportUser {
+    func opened(_ transport: any Transport) {
+        self.transport = transport
         loop.add(self)
         // Never weak where every request passes: an object that has a weak reference is dearer to retain for ever after.
         timer.onExpiry = { [unowned self] in deadlinePassed() }
-        // After a TLS handshake the channel has long been active.
-        if context.channel.isActive { advance() }
+        advance()
     }
 
-    func channelActive(context: ChannelHandlerContext) { advance() }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = unwrapInboundIn(data)
+    func received(_ bytes: ByteBuffer) {
         if phase == .lingering {
             lingerBytes += bytes.readableBytes
             if lingerBytes > Self.maxLingerBytes { close() }
         } else {
-            input.append(bytes)
+            buffer.append(bytes)
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
+    func receiveCompleted() {
         switch phase {
         case .head: advance()
         case .busy: owner?.clientReadable()
@@ -323,8 +320,9 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         }
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard isWritable else { return }
+    func keepInput() { buffer.keep() }
+
+    func becameWritable() {
         switch phase {
         case .head: advance()
         case .busy: owner?.clientWritable()
@@ -332,8 +330,13 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case ChannelEvent.inputClosed = event else { return }
+    var drainsAfterFailure: Bool { true }
+
+    func inputEnding() {
+        if phase == .busy { owner?.clientInputEnding() }
+    }
+
+    func inputClosed() {
         isInputClosed = true
         switch phase {
         case .head: advance()
@@ -343,18 +346,23 @@ final class FrontConnection: ChannelInboundHandler, LoopConnection {
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
+    func outputFinished() {
+        guard phase == .lingering else { return }
+        isOutputFinished = true
+        if isInputClosed { return close() }
+        timer.set(Self.lingerTimeout)
+        read()
+    }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    func closed(_ error: (any Error)?) {
+        let wasOpen = transport != nil
         phase = .closed
         timer.cancel()
-        self.context = nil
+        transport = nil
         let owner = owner
         self.owner = nil
         owner?.clientGone()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        loop.remove(self)
+        if wasOpen { loop.remove(self) }
+        onEnd?()
     }
 }

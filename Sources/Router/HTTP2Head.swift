@@ -10,8 +10,12 @@ struct HTTP2Head {
     private(set) var method = ""
     /// The body has no length that was stated, so it is chunked.
     private(set) var isChunked = false
-    private var path = ""
+    /// Bytes of the body, when that was stated.
+    private(set) var statedLength: Int?
+    private var path: String?
+    private var scheme: String?
     private var authority: String?
+    private var host: String?
     private var cookies: [String] = []
     private var fields: [(name: String, value: String)] = []
 
@@ -19,43 +23,80 @@ struct HTTP2Head {
     ///
     /// - Throws: ``FramingError`` for what makes a request malformed.
     init(_ headers: HPACKHeaders, endStream: Bool) throws(FramingError) {
-        var hasLength = false
-        var host: String?
+        var hasFieldBegun = false
         for (name, value, _) in headers {
-            switch name {
-            case ":method": method = value
-            case ":path": path = value
-            case ":authority": authority = value
-            case ":scheme": break
-            case "cookie": cookies.append(try Self.checked(value))
-            case "host":
-                guard host == nil else { throw .malformed("There is more than one Host field.") }
-                host = value
-            case "te" where value.lowercased() != "trailers",
-                "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
-                throw .malformed("A field of HTTP/1.1 connections has no place in HTTP/2.")
-            default:
-                hasLength = hasLength || name == "content-length"
-                fields.append((try Self.checkedName(name), try Self.checked(value)))
+            if name.utf8.first == UInt8(ascii: ":") {
+                guard !hasFieldBegun else { throw .malformed("A pseudo-field stands behind a field.") }
+                try addPseudoField(name, value)
+            } else {
+                hasFieldBegun = true
+                try add(name, value)
             }
         }
-        isChunked = !endStream && !hasLength
+        isChunked = !endStream && statedLength == nil
         if let host, let authority, host != authority {
             throw .malformed("Host and :authority name different hosts.")
         }
         authority = authority ?? host
-        let isValid =
-            !method.isEmpty && method.utf8.allSatisfy(ByteClass.isToken) && !path.isEmpty
-            && path.utf8.allSatisfy(ByteClass.isTarget)
-        guard isValid, path.utf8.first == UInt8(ascii: "/") || path == "*" else {
-            throw .malformed("Method or path is malformed.")
+        try checkPseudoFields()
+        guard !endStream || statedLength ?? 0 == 0 else {
+            throw .malformed("Content-Length announces a body that does not come.")
         }
-        authority = try authority.map { text throws(FramingError) in try Self.checked(text) }
+    }
+
+    private mutating func addPseudoField(_ name: String, _ value: String) throws(FramingError) {
+        let isFirst: Bool
+        switch name {
+        case ":method":
+            isFirst = method.isEmpty
+            method = value
+        case ":path":
+            isFirst = path == nil
+            path = value
+        case ":authority":
+            isFirst = authority == nil
+            authority = value
+        case ":scheme":
+            isFirst = scheme == nil
+            scheme = value
+        default: throw .malformed("There is a pseudo-field that is none of a request.")
+        }
+        guard isFirst else { throw .malformed("A pseudo-field comes twice.") }
+        guard value.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw .malformed("A pseudo-field has a character not allowed.")
+        }
+    }
+
+    private mutating func add(_ name: String, _ value: String) throws(FramingError) {
+        switch name {
+        case "cookie": cookies.append(try Self.checked(value))
+        case "host":
+            guard host == nil else { throw .malformed("There is more than one Host field.") }
+            host = try Self.checked(value)
+        case "te" where value != "trailers": throw Self.connectionField
+        case "content-length":
+            guard statedLength == nil else { throw .malformed("There is more than one Content-Length field.") }
+            guard !value.isEmpty, value.utf8.allSatisfy(ByteClass.isDigit), let length = Int(value) else {
+                throw .malformed("Content-Length is malformed.")
+            }
+            statedLength = length
+            fields.append((name, value))
+        default: fields.append((try Self.checkedName(name), try Self.checked(value)))
+        }
+    }
+
+    private func checkPseudoFields() throws(FramingError) {
+        guard let scheme, !scheme.isEmpty, method != "CONNECT" else {
+            throw .malformed("There is no scheme, or it is no request for a resource.")
+        }
+        guard !method.isEmpty, method.utf8.allSatisfy(ByteClass.isToken), let path,
+            path.utf8.allSatisfy(ByteClass.isTarget), path.utf8.first == UInt8(ascii: "/") || path == "*"
+        else { throw .malformed("Method or path is malformed.") }
     }
 
     /// Writes the head; the connection it pretends to be ends with the answer.
     func write(into buffer: inout ByteBuffer) {
-        buffer.writeString("\(method) \(path) HTTP/1.1\r\nHost: \(authority ?? "")\r\n")
+        buffer.writeString("\(method) \(path ?? "") HTTP/1.1\r\nHost: \(authority ?? "")\r\n")
         for (name, value) in fields { buffer.writeString("\(name): \(value)\r\n") }
         // RFC 9113 §8.2.3: several fields are one, cut for the sake of compression.
         if !cookies.isEmpty { buffer.writeField("cookie", cookies.joined(separator: "; ")) }
@@ -72,32 +113,38 @@ struct HTTP2Head {
         return try Trailers(buffer)
     }
 
-    /// The head of an answer that the router wrote.
-    static func headers(of head: ResponseHead) -> HPACKHeaders {
-        var headers = HPACKHeaders([(":status", String(head.status))])
-        add(head.fields, of: head.bytes, to: &headers)
-        return headers
+    /// The head of an answer that the router wrote, for HPACK.
+    static func write(_ head: ResponseHead, into buffer: inout ByteBuffer) {
+        HTTP2FieldWriter.writeStatus(head.status, into: &buffer)
+        write(head.fields, of: head.bytes, into: &buffer)
     }
 
-    /// A trailer section that the router wrote.
-    static func headers(of trailers: Trailers) -> HPACKHeaders {
-        var headers = HPACKHeaders()
-        add(trailers.fields, of: trailers.bytes, to: &headers)
-        return headers
+    /// A trailer section that the router wrote, for HPACK.
+    static func write(_ trailers: Trailers, into buffer: inout ByteBuffer) {
+        write(trailers.fields, of: trailers.bytes, into: &buffer)
     }
 
-    private static func add(_ fields: [FieldLine], of bytes: ByteBuffer, to headers: inout HPACKHeaders) {
-        for field in fields {
-            switch field.known {
-            // Content-Length is no matter of connections here.
-            case let known? where known.isHopByHop && known != .contentLength: continue
-            default: headers.add(name: bytes.text(field.name).lowercased(), value: bytes.text(field.value))
+    private static func write(_ fields: [FieldLine], of bytes: ByteBuffer, into buffer: inout ByteBuffer) {
+        bytes.withUnsafeReadableBytes { all in
+            for field in fields {
+                switch field.known {
+                // Content-Length is no matter of connections here.
+                case let known? where known.isHopByHop && known != .contentLength: continue
+                default: HTTP2FieldWriter.write(field, all, into: &buffer)
+                }
             }
         }
     }
 
+    private static let connectionField = FramingError.malformed(
+        "A field of HTTP/1.1 connections has no place in HTTP/2.")
+
     private static func checkedName(_ name: String) throws(FramingError) -> String {
-        guard !name.isEmpty, name.utf8.allSatisfy(ByteClass.isToken) else {
+        switch name {
+        case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade": throw connectionField
+        default: break
+        }
+        guard !name.isEmpty, name.utf8.allSatisfy({ ByteClass.isToken($0) && ByteClass.lowercased($0) == $0 }) else {
             throw .malformed("A field name is empty or has a character not allowed.")
         }
         return name

@@ -12,11 +12,11 @@ enum HeadParser {
     static func request(_ bytes: ByteBuffer, maxTarget: Int) throws(FramingError) -> RequestHead {
         try read(bytes) { all throws(FramingError) in
             let line = 0..<lineEnd(all, from: 0)
-            guard let space = all[line].firstIndex(of: 0x20), space > 0, space <= 32,
+            guard let space = all.firstIndex(of: 0x20, in: line), space > 0, space <= 32,
                 all[0..<space].allSatisfy(ByteClass.isToken)
             else { throw .malformed("The request line does not begin with a method.") }
             let rest = space + 1..<line.upperBound
-            guard let second = all[rest].firstIndex(of: 0x20) else {
+            guard let second = all.firstIndex(of: 0x20, in: rest) else {
                 throw .malformed("The request line has no HTTP version.")
             }
             let target = rest.lowerBound..<second
@@ -25,7 +25,7 @@ enum HeadParser {
                 throw .malformed("The request target has a character that is not allowed.")
             }
             return RequestHead(
-                bytes: bytes, method: 0..<space, target: target,
+                bytes: bytes, method: 0..<space, kind: RequestMethod(all[0..<space]), target: target,
                 minorVersion: try minorVersion(all[second + 1..<line.upperBound]),
                 fields: try fields(all, from: min(line.upperBound + 2, all.count)))
         }
@@ -86,8 +86,11 @@ enum HeadParser {
     /// Index of the CR that ends the line, or the end of the bytes.
     private static func lineEnd(_ all: UnsafeRawBufferPointer, from start: Int) -> Int {
         var index = start
-        while index + 1 < all.count, all[index] != 0x0D || all[index + 1] != 0x0A { index += 1 }
-        return index + 1 < all.count ? index : all.count
+        while let found = all.firstIndex(of: 0x0D, in: index..<all.count) {
+            if found + 1 < all.count, all[found + 1] == 0x0A { return found }
+            index = found + 1
+        }
+        return all.count
     }
 
     private static func fields(_ all: UnsafeRawBufferPointer, from start: Int) throws(FramingError) -> [FieldLine] {
@@ -113,15 +116,15 @@ enum HeadParser {
                 ByteClass.isWhitespace(first)
                     ? "A field line begins with white space." : "A field name is empty or has a character not allowed.")
         }
-        var value = colon + 1..<line.upperBound
-        while let first = value.first, ByteClass.isWhitespace(all[first]) { value = first + 1..<value.upperBound }
-        while let last = value.last, ByteClass.isWhitespace(all[last]) { value = value.lowerBound..<last }
-        guard all[value].allSatisfy(ByteClass.isFieldValue) else {
-            throw .malformed("A field value has a control character.")
-        }
+        var start = colon + 1
+        var end = line.upperBound
+        while start < end, ByteClass.isWhitespace(all[start]) { start += 1 }
+        while start < end, ByteClass.isWhitespace(all[end - 1]) { end -= 1 }
+        guard all.isFieldValue(in: start..<end) else { throw .malformed("A field value has a control character.") }
         let name = line.lowerBound..<colon
         let known = FieldName.find(all[name])
         return FieldLine(
-            name: name, value: value, known: known?.field, isSpelledExactly: known?.isSpelledExactly ?? true)
+            name: name, value: start..<end, known: known?.field, isSpelledExactly: known?.isSpelledExactly ?? true,
+            isPlain: start == colon + 2 && all[colon + 1] == 0x20 && end == line.upperBound)
     }
 }

@@ -8,7 +8,7 @@ struct HeadScanner {
     let maxBytes: Int
     /// Largest number of field lines.
     let maxFields: Int
-    /// Longest start line; 414 when it is a request's.
+    /// Longest start line, its end included; 414 when it is a request's.
     let maxStartLine: Int
     private var position = 0
     private var lineStart = 0
@@ -44,11 +44,16 @@ struct HeadScanner {
     }
 
     private mutating func scan(_ bytes: UnsafeRawBufferPointer) throws(FramingError) -> Int? {
+        let limit = min(bytes.count, maxBytes)
         while position < bytes.count {
-            guard position < maxBytes else { throw tooLarge }
-            let byte = bytes[position]
-            position += 1
-            guard byte == 0x0A else { continue }
+            guard let lineFeed = bytes.firstIndex(of: 0x0A, in: position..<limit) else {
+                position = limit
+                guard bytes.count <= maxBytes else { throw tooLarge }
+                break
+            }
+            position = lineFeed + 1
+            // Whether the line came in one piece or in many.
+            if lines == 0, position - lineStart > maxStartLine { throw .targetTooLong }
             guard position >= lineStart + 2, bytes[position - 2] == 0x0D else {
                 throw .malformed("A line ends without a carriage return.")
             }

@@ -12,6 +12,8 @@ struct FieldLine {
     let known: FieldName?
     /// False for a known field that was spelled with `_`: never acted upon, never passed on.
     let isSpelledExactly: Bool
+    /// The line is the name, a colon, one space, the value and CR LF: what the router would write itself.
+    let isPlain: Bool
 }
 
 /// The head of a request, syntactically valid, with nothing decided yet.
@@ -19,6 +21,8 @@ struct RequestHead {
     /// The head without its final empty line; the ranges count from its reader index.
     let bytes: ByteBuffer
     let method: Range<Int>
+    /// What the method means to the router.
+    let kind: RequestMethod
     let target: Range<Int>
     /// The digit after `HTTP/1.`: 0 or 1.
     let minorVersion: Int

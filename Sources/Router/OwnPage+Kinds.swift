@@ -42,11 +42,11 @@ extension OwnPage {
             location: location)
     }
 
-    /// - Parameter reason: a clause that begins with what the app did: `it refused the connection`.
+    /// - Parameter reason: a clause that begins with what the app did: `it refused the connection`; a full stop at its end or none.
     static func badGateway(_ app: String, _ reason: String) -> OwnPage {
         OwnPage(
             status: 502, kind: "bad-gateway", title: "\(app) gave no usable answer",
-            detail: "The app was asked, but \(reason).", commands: whyCommands(app))
+            detail: sentence("The app was asked, but \(reason)"), commands: whyCommands(app))
     }
 
     static func tooSlow(_ app: String, seconds: String) -> OwnPage {
@@ -57,7 +57,7 @@ extension OwnPage {
 
     static let requestTimeout = OwnPage(
         status: 408, kind: "request-timeout", title: "The request did not arrive in time",
-        detail: "Its sender was silent for too long.")
+        detail: "Its sender was silent or slow for too long.")
 
     static func refused(_ error: FramingError) -> OwnPage {
         OwnPage(

@@ -9,16 +9,16 @@ extension OwnPage {
         var isForHead = false
         /// The client would rather read HTML.
         var prefersHTML = false
-        var requestID: String
+        var requestID: RequestID
         var date: String
         /// Value of the Connection field, nil for none.
         var connection: String?
     }
 
     /// The whole answer, head and body.
-    func response(_ circumstances: Circumstances, allocator: ByteBufferAllocator) -> (bytes: ByteBuffer, body: Int) {
+    func response(_ circumstances: Circumstances) -> (bytes: ByteBuffer, body: Int) {
         let body = circumstances.prefersHTML ? Array(html().utf8) : json()
-        var buffer = allocator.buffer(capacity: body.count + 512)
+        var buffer = ByteBufferAllocator().buffer(capacity: body.count + 512)
         buffer.writeString("HTTP/1.1 \(status) \(reason)\r\n")
         buffer.writeField("Content-Type", circumstances.prefersHTML ? "text/html; charset=utf-8" : jsonType)
         buffer.writeField("Content-Length", String(body.count))
@@ -35,7 +35,7 @@ extension OwnPage {
         if status == 405 { buffer.writeStaticString("Allow: GET, HEAD, OPTIONS\r\n") }
         if let connection = circumstances.connection { buffer.writeField("Connection", connection) }
         buffer.writeField("Date", circumstances.date)
-        buffer.writeField("X-Request-Id", circumstances.requestID)
+        buffer.writeRequestID(circumstances.requestID)
         buffer.writeStaticString("\r\n")
         if !circumstances.isForHead { buffer.writeBytes(body) }
         return (buffer, circumstances.isForHead ? 0 : body.count)

@@ -13,16 +13,17 @@ struct PublicAddress {
 
     /// Rewrites a Location: a path gets the prefix; a URL of the app's own address becomes a public one. Relative
     /// references and other sites' URLs stay.
+    ///
+    /// By bytes, as everything here: what is a character may be several of them, and what is no UTF-8 is an address too.
     func location(_ value: [UInt8]) -> [UInt8] {
-        guard let text = String(validating: value, as: UTF8.self) else { return value }
-        if text.hasPrefix("/"), !text.hasPrefix("//") { return Array(prefixed(text).utf8) }
-        guard let url = splitURL(text) else { return value }
-        let path = url.rest.first == "/" ? url.rest : "/" + url.rest
+        if value.first == Self.slash, value.dropFirst().first != Self.slash { return prefixed(value[...]) }
+        guard let url = Self.splitURL(value) else { return value }
+        let path = url.rest.first == Self.slash ? url.rest : [Self.slash] + url.rest
         if isUpstream(url.authority) {
-            return Array(((authority.isEmpty ? "" : "\(scheme)://\(authority)") + prefixed(path)).utf8)
+            return (authority.isEmpty ? [] : Array("\(scheme)://\(authority)".utf8)) + prefixed(path)
         }
-        guard !authority.isEmpty, url.authority == authority.lowercased() else { return value }
-        return Array((text.dropLast(url.rest.utf8.count) + prefixed(path)).utf8)
+        guard !authority.isEmpty, url.authority == authority.utf8.map(ByteClass.lowercased) else { return value }
+        return value.dropLast(url.rest.count) + prefixed(path)
     }
 
     /// Rewrites the Path attributes of a Set-Cookie, so that the cookie stays with the app.
@@ -39,36 +40,41 @@ struct PublicAddress {
         return result
     }
 
+    private static let slash = UInt8(ascii: "/")
+
     private func rewrittenAttribute(_ attribute: ArraySlice<UInt8>) -> [UInt8] {
         guard let equals = attribute.firstIndex(of: UInt8(ascii: "=")),
-            attribute[..<equals].trimmed.isCaseInsensitive("path"),
-            let path = String(validating: attribute[(equals + 1)...].trimmed, as: UTF8.self), path.hasPrefix("/")
+            attribute[..<equals].trimmed.isCaseInsensitive("path")
         else { return Array(attribute) }
-        return attribute[...equals] + Array(prefixed(path).utf8)
+        let path = attribute[(equals + 1)...].trimmed
+        guard path.first == Self.slash else { return Array(attribute) }
+        return Array(attribute[...equals]) + prefixed(path)
     }
 
     /// Puts the prefix before a path, unless the app has done so already (it may read X-Forwarded-Prefix).
-    private func prefixed(_ path: String) -> String {
-        guard let prefix else { return path }
-        let rest = path.hasPrefix(prefix) ? path.dropFirst(prefix.count).first : "x"
+    private func prefixed(_ path: ArraySlice<UInt8>) -> [UInt8] {
+        guard let prefix else { return Array(path) }
+        let rest = path.starts(with: prefix.utf8) ? path.dropFirst(prefix.utf8.count).first : UInt8(ascii: "x")
         switch rest {
-        case nil, "/", "?", "#": return path
-        default: return prefix + path
+        case nil, Self.slash, UInt8(ascii: "?"), UInt8(ascii: "#"): return Array(path)
+        default: return Array(prefix.utf8) + path
         }
     }
 
     /// Splits `scheme://authority/rest` and `//authority/rest`; the authority in lower case.
-    private func splitURL(_ text: String) -> (authority: String, rest: String)? {
-        let lower = text.lowercased()
-        guard let scheme = ["http://", "https://", "//"].first(where: lower.hasPrefix) else { return nil }
-        let afterScheme = text.dropFirst(scheme.count)
-        let authority = afterScheme.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        return (authority.lowercased(), String(afterScheme.dropFirst(authority.count)))
+    private static func splitURL(_ url: [UInt8]) -> (authority: [UInt8], rest: ArraySlice<UInt8>)? {
+        let schemes: [StaticString] = ["http://", "https://", "//"]
+        guard let scheme = schemes.first(where: { url.prefix($0.utf8CodeUnitCount).isCaseInsensitive($0) }) else {
+            return nil
+        }
+        let afterScheme = url.dropFirst(scheme.utf8CodeUnitCount)
+        let authority = afterScheme.prefix { $0 != slash && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        return (authority.map(ByteClass.lowercased), afterScheme[authority.endIndex...])
     }
 
-    private func isUpstream(_ authority: String) -> Bool {
-        guard authority.hasSuffix(":\(upstream.port)") else { return false }
-        let host = authority.dropLast(":\(upstream.port)".count)
-        return [upstream.host.lowercased(), "localhost", "127.0.0.1", "0.0.0.0", "[::1]"].contains(String(host))
+    private func isUpstream(_ authority: [UInt8]) -> Bool {
+        [upstream.host.lowercased(), "localhost", "127.0.0.1", "0.0.0.0", "[::1]"].contains {
+            authority == Array("\($0):\(upstream.port)".utf8)
+        }
     }
 }

@@ -7,28 +7,30 @@ import NIOCore
 struct RequestRewriting {
     let head: RequestHead
     let facts: RequestFacts
-    let request: AppRequest
-    let client: Client
-    let requestID: String
+    let target: AppRequest.Target
+    let forwarded: ForwardedFields
+    let requestID: RequestID
 
     /// Writes the head.
     ///
-    /// - Parameter upstream: where it goes; its address is the Host when the client sent none.
+    /// - Parameter upstream: where it goes.
     func write(to upstream: Upstream, into buffer: inout ByteBuffer) {
-        let authority = request.authority.isEmpty ? "\(upstream.host):\(upstream.port)" : request.authority
         head.bytes.withUnsafeReadableBytes { all in
             buffer.writeBytes(all[head.method])
-            buffer.writeString(" \(request.target) HTTP/1.1\r\nHost: \(authority)\r\n")
-            for field in head.fields where isPassedOn(field, all) {
-                buffer.writeField(field, all)
+            buffer.writeStaticString(" ")
+            switch target {
+            case .text(let text): buffer.writeString(text)
+            case .end(let count): buffer.writeBytes(all[head.target.upperBound - count..<head.target.upperBound])
             }
+            buffer.writeStaticString(" HTTP/1.1\r\n")
+            forwarded.writeHost(upstream, into: &buffer)
+            var run = FieldRun()
+            for field in head.fields where isPassedOn(field, all) { run.add(field, all, into: &buffer) }
+            run.end(all, into: &buffer)
             writeFraming(into: &buffer, all)
         }
-        buffer.writeField("X-Forwarded-For", client.address)
-        buffer.writeStaticString(client.isEncrypted ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
-        buffer.writeField("X-Forwarded-Host", authority)
-        if let prefix = request.prefix { buffer.writeField("X-Forwarded-Prefix", prefix) }
-        buffer.writeField("X-Request-Id", requestID)
+        forwarded.write(upstream, into: &buffer)
+        buffer.writeRequestID(requestID)
         buffer.writeStaticString("\r\n")
     }
 
@@ -57,6 +59,13 @@ struct RequestRewriting {
 }
 
 extension ByteBuffer {
+    /// Writes the field X-Request-Id.
+    mutating func writeRequestID(_ id: RequestID) {
+        writeStaticString("X-Request-Id: ")
+        id.write(into: &self)
+        writeStaticString("\r\n")
+    }
+
     /// Writes a field line as it came.
     mutating func writeField(_ field: FieldLine, _ all: UnsafeRawBufferPointer) {
         writeBytes(all[field.name])

@@ -4,10 +4,16 @@ import PaaSModel
 
 /// A request for an app, as the app will see it.
 struct AppRequest: Equatable {
+    /// The request target in origin form (or `*`), percent-encoding untouched.
+    enum Target: Equatable {
+        case text(String)
+        /// So many bytes at the end of the target that the client sent.
+        case end(count: Int)
+    }
+
     /// The app's name.
     var app: String
-    /// The request target in origin form (or `*`), percent-encoding untouched.
-    var target: String
+    var target: Target
     /// `/apps/NAME` when the app was found by path; nil when by host.
     var prefix: String?
     /// The authority that the client used, for Host and X-Forwarded-Host; empty when it named none.
@@ -45,7 +51,7 @@ enum RequestRouting {
         if target == "*" {
             guard method == "OPTIONS" else { throw .malformed("The target '*' is for OPTIONS only.") }
             guard let app = hostAuthority?.appName else { return .frontPage }
-            return .app(AppRequest(app: app, target: "*", prefix: nil, authority: host ?? ""))
+            return .app(AppRequest(app: app, target: .text("*"), prefix: nil, authority: host ?? ""))
         }
         if target.utf8.first == UInt8(ascii: "/") {
             return try route(target: target, authority: hostAuthority)
@@ -58,7 +64,7 @@ enum RequestRouting {
         let text = authority?.text ?? ""
         if let authority, authority.host.hasSuffix(hostSuffix) {
             guard let app = authority.appName else { return .nowhere }
-            return .app(AppRequest(app: app, target: target, prefix: nil, authority: text))
+            return .app(AppRequest(app: app, target: .text(target), prefix: nil, authority: text))
         }
         let path = target.prefix { $0 != "?" }
         if path == "/" { return .frontPage }
@@ -69,7 +75,8 @@ enum RequestRouting {
         let prefix = pathPrefix + app.rawValue
         let remainder = rest.dropFirst(segment.count)
         guard remainder.first == "/" else { return .redirect(to: "\(prefix)/\(remainder)") }
-        return .app(AppRequest(app: app.rawValue, target: String(remainder), prefix: prefix, authority: text))
+        return .app(
+            AppRequest(app: app.rawValue, target: .text(String(remainder)), prefix: prefix, authority: text))
     }
 
     /// `http://authority/path?query`, where the path may be empty.

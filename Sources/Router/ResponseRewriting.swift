@@ -17,7 +17,7 @@ struct ResponseRewriting {
     let head: ResponseHead
     let facts: ResponseFacts
     let address: PublicAddress
-    let requestID: String
+    let requestID: RequestID
 
     /// How the body of the answer to a client of this version is delimited.
     static func framing(of facts: ResponseFacts, clientMinorVersion: Int) -> Framing {
@@ -36,7 +36,9 @@ struct ResponseRewriting {
     func write(framing: Framing, connection: String?, date: String, into buffer: inout ByteBuffer) {
         head.bytes.withUnsafeReadableBytes { all in
             writeStatusLine(all, into: &buffer)
-            for field in head.fields { write(field, all, into: &buffer) }
+            var run = FieldRun()
+            for field in head.fields { write(field, all, &run, into: &buffer) }
+            run.end(all, into: &buffer)
         }
         switch framing {
         case .none(let length?), .length(let length): buffer.writeField("Content-Length", String(length))
@@ -45,7 +47,7 @@ struct ResponseRewriting {
         }
         if let connection { buffer.writeField("Connection", connection) }
         if !facts.hasDate { buffer.writeField("Date", date) }
-        buffer.writeField("X-Request-Id", requestID)
+        buffer.writeRequestID(requestID)
         buffer.writeStaticString("\r\n")
     }
 
@@ -53,24 +55,32 @@ struct ResponseRewriting {
     func writeInterim(into buffer: inout ByteBuffer) {
         head.bytes.withUnsafeReadableBytes { all in
             writeStatusLine(all, into: &buffer)
-            for field in head.fields { write(field, all, into: &buffer) }
+            var run = FieldRun()
+            for field in head.fields { write(field, all, &run, into: &buffer) }
+            run.end(all, into: &buffer)
             if head.status == 101, let upgrade = facts.upgrade {
                 buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
                 buffer.writeBytes(all[upgrade])
                 buffer.writeStaticString("\r\n")
-                buffer.writeField("X-Request-Id", requestID)
+                buffer.writeRequestID(requestID)
             }
         }
         buffer.writeStaticString("\r\n")
     }
 
     private func writeStatusLine(_ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        // All of it as it came, when it is what the router would write: status and reason of an answer of HTTP/1.1.
+        if head.minorVersion == 1, head.reason.upperBound + 2 <= all.count, head.reason.lowerBound == 13 {
+            return _ = buffer.writeBytes(all[0..<head.reason.upperBound + 2])
+        }
         buffer.writeString("HTTP/1.1 \(head.status) ")
         buffer.writeBytes(all[head.reason])
         buffer.writeStaticString("\r\n")
     }
 
-    private func write(_ field: FieldLine, _ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+    private func write(
+        _ field: FieldLine, _ all: UnsafeRawBufferPointer, _ run: inout FieldRun, into buffer: inout ByteBuffer
+    ) {
         if !facts.connection.fieldNames.isEmpty, facts.connection.names(all[field.name]) { return }
         switch field.known {
         case .xRequestID?: return
@@ -78,9 +88,13 @@ struct ResponseRewriting {
         // Below a path apps share a host: one must not clear the cookies of the others and of the dashboard, whatever their
         // port, nor answer for the others by a service worker.
         case .clearSiteData? where address.prefix != nil, .serviceWorkerAllowed? where address.prefix != nil: return
-        case .location?: writeRewritten(field, all, address.location(Array(all[field.value])), into: &buffer)
-        case .setCookie?: writeRewritten(field, all, address.cookie(Array(all[field.value])), into: &buffer)
-        default: buffer.writeField(field, all)
+        case .location?:
+            run.end(all, into: &buffer)
+            writeRewritten(field, all, address.location(Array(all[field.value])), into: &buffer)
+        case .setCookie?:
+            run.end(all, into: &buffer)
+            writeRewritten(field, all, address.cookie(Array(all[field.value])), into: &buffer)
+        default: run.add(field, all, into: &buffer)
         }
     }
 

@@ -4,8 +4,8 @@ public import NIOCore
 
 /// Opens connections to instances that are not reached by their address.
 ///
-/// Called on the event loop that will use the connection. Returns nil for an instance that is reached by its address;
-/// otherwise a TCP socket that is connected, non-blocking, and the router's to close.
+/// Called on the thread that will use the connection, with an event loop for the future, which may be another one. Returns
+/// nil for an instance that is reached by its address; otherwise a TCP socket that is connected, and the router's to close.
 public typealias UpstreamSocketSource =
     @Sendable (_ upstream: Upstream, _ eventLoop: any EventLoop, _ timeout: Duration) -> EventLoopFuture<
         NIOBSDSocket.Handle

@@ -11,38 +11,50 @@ internal import Synchronization
 /// request goes to an instance that is no longer in the table, and ``drain(upstreamID:deadline:)`` sees all that did.
 public final class RouteTable: Sendable {
     private struct State {
-        var routes: [String: Route] = [:]
-        var turns: [String: Int] = [:]
-        var routed: Set<Upstream> = []
-        var inFlight: [String: Int] = [:]
-        var inFlightOfApp: [String: Int] = [:]
-        /// Instances that accepted no connection, and until when others are preferred.
-        var ejected: [String: NIODeadline] = [:]
-        /// Of instances that are in the table, or were and still work on something.
-        var traffic: [String: UpstreamTraffic] = [:]
+        var apps: [String: AppEntry] = [:]
+        /// Those in the table, and those that have left it and still work on something, by id.
+        var instances: [String: Instance] = [:]
         var waiters: [Int: Waiter] = [:]
         var observers: [Int: @Sendable () -> Void] = [:]
         var nextKey = 0
-
-        /// What speaks against choosing an instance: its requests, above all that it accepts no connection.
-        func load(of candidate: Upstream, avoiding failed: Upstream?, now: NIODeadline) -> Int {
-            if candidate == failed { return Int.max - 1 }
-            if let until = ejected[candidate.id], until > now { return Int.max - 2 }
-            return inFlight[candidate.id] ?? 0
-        }
 
         mutating func key() -> Int {
             nextKey += 1
             return nextKey
         }
 
-        mutating func routesChanged() -> [@Sendable () -> Void] {
-            let before = routed
-            routed = Set(routes.values.lazy.filter { $0.state == .ready }.flatMap(\.upstreams))
-            for upstream in before.subtracting(routed) where inFlight[upstream.id] == nil { traffic[upstream.id] = nil }
-            for upstream in before.subtracting(routed) { ejected[upstream.id] = nil }
-            for upstream in routed where traffic[upstream.id] == nil { traffic[upstream.id] = UpstreamTraffic() }
-            return before.isSubset(of: routed) ? [] : Array(observers.values)
+        /// Those who wait for an instance to be idle wait no more.
+        mutating func takeWaiters(of upstreamID: String) -> [Waiter] {
+            let idle = waiters.filter { $0.value.upstreamID == upstreamID }
+            for key in idle.keys { waiters[key] = nil }
+            return Array(idle.values)
+        }
+
+        /// The instance of an upstream: the one that is there, or a new one.
+        mutating func instance(_ upstream: Upstream) -> Instance {
+            if let known = instances[upstream.id], known.upstream == upstream { return known }
+            let instance = Instance(upstream)
+            instances[upstream.id] = instance
+            return instance
+        }
+
+        /// Changes an app, and finds out which of its instances are in the table now and whom that concerns. Those of others are
+        /// not looked at: with many apps that would be most of what a change costs.
+        mutating func change(_ app: AppEntry, _ body: (inout State) -> Void) -> [@Sendable () -> Void] {
+            let before = app.routed
+            body(&self)
+            for instance in app.routed {
+                instance.routes += 1
+                instances[instance.upstream.id] = instance
+            }
+            for instance in before { instance.routes -= 1 }
+            let gone = before.filter { !$0.isRouted }
+            for instance in gone { instance.ejectedUntil = nil }
+            for instance in before + app.instances
+            where instance.isForgettable && instances[instance.upstream.id] === instance {
+                instances[instance.upstream.id] = nil
+            }
+            return gone.isEmpty ? [] : Array(observers.values)
         }
     }
 
@@ -59,40 +71,49 @@ public final class RouteTable: Sendable {
 
     /// Makes `route` the one that every later request of the app takes. Requests in flight are not touched.
     public func set(app: String, route: Route) {
-        change { state in
-            state.routes[app] = route
-            counters.know(app) { state.routes[$0] != nil }
+        let observers = state.withLock { state in
+            let entry = state.apps[app] ?? AppEntry(app)
+            return state.change(entry) { state in
+                state.apps[app] = entry
+                entry.route = route
+                entry.instances = route.upstreams.map { state.instance($0) }
+                counters.know(app) { state.apps[$0]?.route != nil }
+            }
         }
+        for observer in observers { observer() }
     }
 
     /// Makes the app unknown: later requests are answered by 404.
     public func remove(app: String) {
-        change {
-            $0.routes[app] = nil
-            $0.turns[app] = nil
+        let observers = state.withLock { state -> [@Sendable () -> Void] in
+            guard let entry = state.apps[app] else { return [] }
+            return state.change(entry) { state in
+                (entry.route, entry.instances, entry.turn) = (nil, [], 0)
+                if entry.inFlight == 0 { state.apps[app] = nil }
+            }
         }
+        for observer in observers { observer() }
     }
 
     /// The app's route as it is now; nil for an unknown app.
     public func route(app: String) -> Route? {
-        state.withLock { $0.routes[app] }
+        state.withLock { $0.apps[app]?.route }
     }
 
     /// Requests and tunnels that an instance is working on now.
     public func inFlight(upstreamID: String) -> Int {
-        state.withLock { $0.inFlight[upstreamID] ?? 0 }
+        state.withLock { $0.instances[upstreamID]?.inFlight ?? 0 }
     }
 
     /// What each instance in the table has answered, by the instance's id.
-    public var traffic: [String: UpstreamTraffic] { state.withLock(\.traffic) }
+    public var traffic: [String: UpstreamTraffic] { state.withLock { $0.instances.mapValues(\.traffic) } }
 
     /// Requests by app since the router began, and those that belong to none, by class of status.
     public var requests: (apps: [String: RequestMetrics], unrouted: [String: Int64]) {
         var reading = counters.reading()
         state.withLock { state in
-            for (app, route) in state.routes {
-                let upstreams = Set(route.upstreams.map(\.id))
-                reading.apps[app]?.inFlight = upstreams.reduce(0) { $0 + (state.inFlight[$1] ?? 0) }
+            for (app, entry) in state.apps {
+                reading.apps[app]?.inFlight = entry.instances.reduce(0) { $0 + $1.inFlight }
             }
         }
         return reading
@@ -128,7 +149,7 @@ public final class RouteTable: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
-                    if Task.isCancelled || state.inFlight[upstreamID] == nil { return true }
+                    if Task.isCancelled || (state.instances[upstreamID]?.inFlight ?? 0) == 0 { return true }
                     state.waiters[key] = Waiter(upstreamID: upstreamID, continuation: continuation)
                     return false
                 }
@@ -138,20 +159,12 @@ public final class RouteTable: Sendable {
             state.withLock { $0.waiters.removeValue(forKey: key) }?.continuation.resume()
         }
     }
-
-    private func change(_ body: (inout State) -> Void) {
-        let observers = state.withLock { state in
-            body(&state)
-            return state.routesChanged()
-        }
-        for observer in observers { observer() }
-    }
 }
 
 // MARK: - For the router
 
 /// What the table says about one request.
-enum Claim: Equatable {
+enum Claim {
     /// No such app.
     case unknown
     /// The app cannot take a request now.
@@ -159,10 +172,33 @@ enum Claim: Equatable {
     /// The app works on as many requests as it may.
     case full
     /// The request is counted on this instance until `release`.
-    case upstream(Upstream)
+    case instance(RouteTable.Claimed)
+}
+
+/// One app in the table, or one that has left it and still has requests. Used by the table under its lock.
+final class AppEntry {
+    let name: String
+    /// Nil when the app is unknown.
+    var route: Route?
+    var instances: [Instance] = []
+    var turn = 0
+    var inFlight = 0
+
+    /// Its instances that get requests.
+    var routed: [Instance] { route?.state == .ready ? instances : [] }
+
+    init(_ name: String) { self.name = name }
 }
 
 extension RouteTable {
+    /// A request that is counted.
+    ///
+    /// Concurrency proof for `@unchecked Sendable`: `app` is used by the table only, under its lock.
+    struct Claimed: @unchecked Sendable {
+        let instance: Instance
+        fileprivate let app: AppEntry
+    }
+
     /// Chooses the instance with the fewest requests in flight, in turns among equals, and counts a request on it.
     ///
     /// - Parameters:
@@ -170,47 +206,49 @@ extension RouteTable {
     ///     even an ejected one.
     ///   - limit: requests that the app may have at a time.
     func claim(
-        app: String, avoiding failed: Upstream? = nil, limit: Int = .max, now: NIODeadline = .now()
+        app: String, avoiding failed: Instance? = nil, limit: Int = .max, now: NIODeadline = .now()
     ) -> Claim {
         state.withLock { state in
-            guard let route = state.routes[app] else { return .unknown }
+            guard let entry = state.apps[app], let route = entry.route else { return .unknown }
             guard route.state == .ready else { return .unavailable(route.state) }
-            guard !route.upstreams.isEmpty else { return .unavailable(.starting(message: "no instance is ready")) }
-            guard state.inFlightOfApp[app, default: 0] < limit else { return .full }
-            let count = route.upstreams.count
-            let turn = state.turns[app, default: 0] % count
-            var best = route.upstreams[turn]
-            var bestLoad = Int.max
-            for step in 0..<count {
-                let candidate = route.upstreams[(turn + step) % count]
-                let load = state.load(of: candidate, avoiding: failed, now: now)
-                if load < bestLoad { (best, bestLoad) = (candidate, load) }
+            let count = entry.instances.count
+            guard count > 0 else { return .unavailable(.starting(message: "no instance is ready")) }
+            guard entry.inFlight < limit else { return .full }
+            let turn = entry.turn % count
+            var best = entry.instances[turn]
+            if count > 1 {
+                var bestLoad = Int.max
+                for step in 0..<count {
+                    let candidate = entry.instances[(turn + step) % count]
+                    let load = candidate.load(avoiding: failed, now: now)
+                    if load < bestLoad { (best, bestLoad) = (candidate, load) }
+                }
             }
-            state.turns[app] = turn + 1
-            state.inFlight[best.id, default: 0] += 1
-            state.inFlightOfApp[app, default: 0] += 1
-            return .upstream(best)
+            entry.turn = turn + 1
+            best.inFlight += 1
+            entry.inFlight += 1
+            return .instance(Claimed(instance: best, app: entry))
         }
     }
 
     /// Prefers other instances to one that accepted no connection. One that leaves the table is forgotten.
-    func eject(_ upstream: Upstream, until deadline: NIODeadline) {
-        state.withLock { state in
-            if state.routed.contains(upstream) { state.ejected[upstream.id] = deadline }
+    func eject(_ instance: Instance, until deadline: NIODeadline) {
+        state.withLock { _ in
+            if instance.isRouted { instance.ejectedUntil = deadline }
         }
     }
 
     /// The instance has accepted a connection: it is as good as any.
-    func readmit(_ upstream: Upstream) {
-        state.withLock { state in
-            if !state.ejected.isEmpty { state.ejected[upstream.id] = nil }
-        }
+    func readmit(_ instance: Instance) {
+        state.withLock { _ in instance.ejectedUntil = nil }
     }
 
     /// How a request that was claimed ended.
     struct Ending {
         /// From the request's head to the answer's; nil when the client left before there was one.
         var latencyNanoseconds: Int64?
+        /// Counted for the app; nil when somebody else does that.
+        var status: Int?
     }
 
     /// Ends a claim.
@@ -218,35 +256,35 @@ extension RouteTable {
     /// - Parameter ending: counts the request; nil does not, because it goes to another instance.
     /// - Returns: whether the instance is still in the table, so that its connection is worth keeping.
     @discardableResult
-    func release(_ upstream: Upstream, of app: String, _ ending: Ending? = nil) -> Bool {
+    func release(_ claimed: Claimed, _ ending: Ending? = nil) -> Bool {
+        let instance = claimed.instance
         let (isRouted, idle) = state.withLock { state -> (Bool, [Waiter]) in
-            let left = (state.inFlight[upstream.id] ?? 1) - 1
-            state.inFlight[upstream.id] = left > 0 ? left : nil
-            let leftOfApp = (state.inFlightOfApp[app] ?? 1) - 1
-            state.inFlightOfApp[app] = leftOfApp > 0 ? leftOfApp : nil
-            let isRouted = state.routed.contains(upstream)
-            if let ending, isRouted || left > 0 {
-                state.traffic[upstream.id, default: UpstreamTraffic()]
-                    .count(latencyNanoseconds: ending.latencyNanoseconds)
-            } else if left == 0, !isRouted {
-                state.traffic[upstream.id] = nil
+            instance.inFlight -= 1
+            claimed.app.inFlight -= 1
+            if claimed.app.inFlight == 0, claimed.app.route == nil { state.apps[claimed.app.name] = nil }
+            if let ending, !instance.isForgettable {
+                instance.traffic.count(latencyNanoseconds: ending.latencyNanoseconds)
+            } else if instance.isForgettable, state.instances[instance.upstream.id] === instance {
+                state.instances[instance.upstream.id] = nil
             }
-            var idle: [Waiter] = []
-            if left == 0, !state.waiters.isEmpty {
-                for (key, waiter) in state.waiters where waiter.upstreamID == upstream.id {
-                    idle.append(waiter)
-                    state.waiters[key] = nil
-                }
-            }
-            return (isRouted, idle)
+            guard instance.inFlight == 0, !state.waiters.isEmpty else { return (instance.isRouted, []) }
+            return (instance.isRouted, state.takeWaiters(of: instance.upstream.id))
         }
         for waiter in idle { waiter.continuation.resume() }
+        if let status = ending?.status {
+            counters.count(app: claimed.app.name, status: status, latencyNanoseconds: ending?.latencyNanoseconds)
+        }
         return isRouted
     }
 
+    /// The instance of that id, if it is in the table or still works on something.
+    func instance(id: String) -> Instance? {
+        state.withLock { $0.instances[id] }
+    }
+
     /// Whether a ready route leads to the instance.
-    func isRouted(_ upstream: Upstream) -> Bool {
-        state.withLock { $0.routed.contains(upstream) }
+    func isRouted(_ instance: Instance) -> Bool {
+        state.withLock { _ in instance.isRouted }
     }
 
     /// Calls `body` whenever an instance has left the table, until ``removeObserver(_:)``. On the caller's thread.

@@ -16,6 +16,9 @@ public struct RouterConfiguration: Sendable {
     public var headTimeout: Duration = .seconds(15)
     /// Longest silence in the middle of a request body; then 408. A slow app does not count against the client.
     public var bodyTimeout: Duration = .seconds(60)
+    /// Bytes of content that earn a client a second of ``bodyTimeout`` back: a body that is slower than this is 408 once it has used
+    /// it up, unless the app has begun to answer. 0: any byte earns all of it.
+    public var bodyRate = 250
     /// Longest time that a client may take nothing of an answer that waits for it; then the answer is cut off.
     public var sendTimeout: Duration = .seconds(60)
     /// How long a client connection without a request is kept.

@@ -17,7 +17,7 @@ protocol LoopConnection: AnyObject {
 
 /// What the connections of one event loop share. Used on that loop only.
 final class RouterLoop {
-    let eventLoop: any EventLoop
+    let thread: any LoopThread
     let configuration: RouterConfiguration
     let table: RouteTable
     let limiter: ConnectionLimiter
@@ -28,37 +28,28 @@ final class RouterLoop {
     /// Connections without a request stay all the same, for one more.
     private(set) var keepsIdle = false
     private var connections: [ObjectIdentifier: any LoopConnection] = [:]
-    private var allGone: EventLoopPromise<Void>?
-    private let idPrefix = UInt64.random(in: .min ... .max)
-    private var nextID: UInt64 = 0
+    private var onAllGone: [@Sendable () -> Void] = []
+    private var idPrefix = UInt64.random(in: .min ... .max)
+    private var nextID: UInt32 = 0
     private var date = (second: Int64(-1), text: "")
 
     init(
-        eventLoop: any EventLoop, configuration: RouterConfiguration, table: RouteTable, limiter: ConnectionLimiter,
+        thread: any LoopThread, configuration: RouterConfiguration, table: RouteTable, limiter: ConnectionLimiter,
         sockets: UpstreamSocketSource?, accessLog: (@Sendable (AccessRecord) -> Void)?
     ) {
-        self.eventLoop = eventLoop
+        self.thread = thread
         self.configuration = configuration
         self.table = table
         self.limiter = limiter
         self.accessLog = accessLog
-        self.pool = UpstreamPool(eventLoop: eventLoop, configuration: configuration, sockets: sockets)
+        self.pool = UpstreamPool(thread: thread, configuration: configuration, sockets: sockets)
     }
 
-    /// An X-Request-Id that no other request has: 64 random bits of this loop and a count.
-    func requestID() -> String {
-        nextID += 1
-        // Every request has one, so it is made in place.
-        return String(unsafeUninitializedCapacity: 24) { text in
-            for index in 0..<16 { text[index] = Self.hexDigit(idPrefix >> UInt64(60 - 4 * index)) }
-            for index in 0..<8 { text[16 + index] = Self.hexDigit(nextID >> UInt64(28 - 4 * index)) }
-            return 24
-        }
-    }
-
-    private static func hexDigit(_ value: UInt64) -> UInt8 {
-        let digit = UInt8(value & 0xF)
-        return digit < 10 ? 0x30 + digit : 0x57 + digit
+    /// An X-Request-Id that no other request has.
+    func requestID() -> RequestID {
+        nextID &+= 1
+        if nextID == 0 { idPrefix = .random(in: .min ... .max) }
+        return RequestID(loop: idPrefix, number: UInt64(nextID))
     }
 
     /// The Date field's value now.
@@ -76,28 +67,28 @@ final class RouterLoop {
 
     func remove(_ connection: any LoopConnection) {
         connections[ObjectIdentifier(connection)] = nil
-        guard connections.isEmpty, let allGone else { return }
-        self.allGone = nil
+        guard connections.isEmpty, !onAllGone.isEmpty else { return }
+        let waiting = onAllGone
+        onAllGone = []
         pool.closeAll()
-        allGone.succeed()
+        for body in waiting { body() }
     }
 
     /// Closes the connections that have no request and have had one, and the others after theirs.
     ///
-    /// - Parameter keepingIdle: those without a request stay for one more.
-    /// - Returns: succeeds when the last one is gone; ``cutAll()`` hastens it.
-    func shutDown(keepingIdle: Bool = false) -> EventLoopFuture<Void> {
+    /// - Parameters:
+    ///   - keepingIdle: those without a request stay for one more.
+    ///   - onEnd: called when the last one is gone; ``cutAll()`` hastens it.
+    func shutDown(keepingIdle: Bool = false, onEnd: @escaping @Sendable () -> Void) {
         isShuttingDown = true
         keepsIdle = keepingIdle
         guard !connections.isEmpty else {
             pool.closeAll()
-            return eventLoop.makeSucceededVoidFuture()
+            return onEnd()
         }
-        let promise = allGone ?? eventLoop.makePromise(of: Void.self)
-        allGone = promise
+        onAllGone.append(onEnd)
         for connection in Array(connections.values) { connection.willShutDown() }
         if !keepingIdle { closeIdle(keepingNew: true) }
-        return promise.futureResult
     }
 
     /// Closes the connections that have no request, now and from now on.

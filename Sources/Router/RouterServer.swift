@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LinuxSystem
 public import Logging
 public import NIOCore
-import NIOPosix
 public import ServiceLifecycle
 
 /// The HTTP reverse proxy in front of a node's apps.
 ///
-/// Every connection, its requests and the connections to apps that they use live on one event loop; loops share only
-/// the route table and the connection counts. Without a connection the router has no timer and makes no system call.
+/// Every connection, its requests and the connections to apps that they use live on one loop, a thread of its own; loops share
+/// only the route table and the connection counts. Without a connection the router has no timer and makes no system call.
 public final class RouterServer: Service {
     private let configuration: RouterConfiguration
     private let table: RouteTable
@@ -27,13 +27,14 @@ public final class RouterServer: Service {
     /// - Parameters:
     ///   - configuration: addresses and limits.
     ///   - table: what is served; may change at any time.
-    ///   - eventLoopGroup: not shut down by the router.
+    ///   - eventLoopGroup: says how many loops there are, and waits for name servers and network namespaces; not shut down by
+    ///     the router.
     ///   - logger: gets what goes wrong.
     ///   - sockets: asked before a connection to an instance is opened by its address.
     ///   - listeningSocket: a socket that listens already, which the router closes; instead of the configuration's
     ///     address.
     ///   - tls: a second socket, for connections that begin with a TLS handshake.
-    ///   - accessLog: called once for every request when it is over, on an event loop: it must not block.
+    ///   - accessLog: called once for every request when it is over, on a loop's thread: it must not block.
     public init(
         configuration: RouterConfiguration, table: RouteTable, eventLoopGroup: any EventLoopGroup, logger: Logger,
         sockets: UpstreamSocketSource? = nil, listeningSocket: NIOBSDSocket.Handle? = nil,
@@ -71,19 +72,21 @@ public final class RouterServer: Service {
     /// returns after ``handOver(grace:)``.
     /// - Throws: ``RouterError`` when the address cannot be listened on.
     public func run() async throws {
-        let loops = try await makeLoops()
-        let servers = try await listen(loops)
+        // Ours from here on, whatever fails.
+        let socket = listeningSocket.map { Shared(OwnedDescriptor(adopting: $0)) }
+        let tlsSocket = tls?.listeningSocket.map { Shared(OwnedDescriptor(adopting: $0)) }
+        let loops = try await beginning { try makeLoops() }
+        defer { for loop in loops { loop.thread.stop() } }
+        let listeners = try await beginning { try await listen(socket, tlsSocket, loops) }
         let observer = table.addObserver { [table] in
-            for (eventLoop, loop) in loops {
-                eventLoop.execute { loop.value.pool.closeIdle { table.isRouted($0) } }
-            }
+            for loop in loops { loop.run { loop in loop.pool.closeIdle { table.isRouted($0) } } }
         }
         defer { table.removeObserver(observer) }
         try await withTaskCancellationOrGracefulShutdownHandler {
-            for server in servers { try await server.closeFuture.get() }
+            for listener in listeners { try await listener.closed.get() }
         } onCancelOrGracefulShutdown: {
             // The sockets may be somebody else's as well, such as the service manager's: who has been accepted is served.
-            for server in servers { Self.stopAccepting(server, loops) }
+            for listener in listeners { listener.stop() }
         }
         try await shutDown(loops)
     }
@@ -97,119 +100,92 @@ public final class RouterServer: Service {
         handover.begin(grace: grace)
     }
 
-    /// Closes the listening channel once every connection that it has accepted is set up: NIO drops those that are not
-    /// when it closes.
-    private static func stopAccepting(_ server: any Channel, _ loops: Loops) {
-        server.setOption(.autoRead, value: false).whenComplete { _ in
-            // To every loop and back: what was on its way there has arrived.
-            let rounds = loops.map { eventLoop, _ in eventLoop.submit {}.hop(to: server.eventLoop) }
-            EventLoopFuture.andAllComplete(rounds, on: server.eventLoop).flatMap { server.eventLoop.submit {} }
-                .whenComplete { _ in server.close(mode: .all, promise: nil) }
-        }
-    }
+    // MARK: - The beginning
 
-    private typealias Loops = [(eventLoop: any EventLoop, loop: NIOLoopBound<RouterLoop>)]
-
-    private func makeLoops() async throws -> Loops {
-        let limiter = ConnectionLimiter(limits: configuration.limits)
-        var loops: Loops = []
-        for eventLoop in eventLoopGroup.makeIterator() {
-            let loop = try await eventLoop.submit { [configuration, table, sockets, accessLog] in
-                NIOLoopBound(
-                    RouterLoop(
-                        eventLoop: eventLoop, configuration: configuration, table: table, limiter: limiter,
-                        sockets: sockets, accessLog: accessLog), eventLoop: eventLoop)
-            }.get()
-            loops.append((eventLoop, loop))
-        }
-        return loops
-    }
-
-    private func listen(_ loops: Loops) async throws -> [any Channel] {
-        var servers: [any Channel] = []
+    /// A failure is told to those who wait for the addresses.
+    private func beginning<Value>(_ body: () async throws -> Value) async throws -> Value {
         do {
-            servers.append(
-                try await listen(
-                    loops, host: configuration.host, port: configuration.port, socket: listeningSocket, tls: nil))
-            if let tls {
-                servers.append(
-                    try await listen(loops, host: tls.host, port: tls.port, socket: tls.listeningSocket, tls: tls.tls))
-            }
+            return try await body()
         } catch {
-            for server in servers { server.close(mode: .all, promise: nil) }
             binding.fail(error)
             tlsBinding.fail(error)
             throw error
         }
-        for (server, binding) in zip(servers, [binding, tlsBinding]) {
-            if let address = server.localAddress { binding.succeed(address) }
-        }
-        if tls == nil { tlsBinding.fail(RouterError.noCertificate) }
-        let listening = servers
-        handover.set { for server in listening { Self.stopAccepting(server, loops) } }
-        return servers
     }
 
-    /// TCP_NOTSENT_LOWAT of linux/tcp.h.
-    private static let unsentLowWater = NIOBSDSocket.Option(rawValue: 25)
-    /// What the kernel takes of an answer before it has sent it. Without a bound that grows to megabytes for a slow client,
-    /// and only when a third of them is gone is there room again, which is all that is seen of the client's taking something.
-    private static let maxUnsentBytes = 128 << 10
+    /// As many as the group has.
+    private func makeLoops() throws -> [LoopHandle] {
+        let limiter = ConnectionLimiter(limits: configuration.limits)
+        var loops: [LoopHandle] = []
+        do {
+            for eventLoop in eventLoopGroup.makeIterator() {
+                let thread = try SocketLoop(outside: eventLoop)
+                try thread.start()
+                loops.append(
+                    LoopHandle(thread: thread) { [configuration, table, sockets, accessLog] thread in
+                        RouterLoop(
+                            thread: thread, configuration: configuration, table: table, limiter: limiter,
+                            sockets: sockets, accessLog: accessLog)
+                    })
+            }
+        } catch {
+            for loop in loops { loop.thread.stop() }
+            throw RouterError.cannotListen(
+                address: "\(configuration.host):\(configuration.port)", cause: error, errno: nil)
+        }
+        return loops
+    }
 
     private func listen(
-        _ loops: Loops, host: String, port: Int, socket: NIOBSDSocket.Handle?, tls: RouterTLS?
-    ) async throws -> any Channel {
-        let byEventLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0.loop) })
-        let bootstrap = ServerBootstrap(group: eventLoopGroup)
-            .serverChannelOption(.backlog, value: 1_024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.autoRead, value: false)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-            .childChannelOption(.tcpOption(Self.unsentLowWater), value: Self.maxUnsentBytes)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)]?.value,
-                        !loop.isShuttingDown, let address = channel.remoteAddress?.ipAddress,
-                        loop.limiter.admit(address)
-                    else { throw ChannelError.ioOnClosedChannel }
-                    let client = Client(address: address, isEncrypted: tls != nil)
-                    try ClientPipeline(loop: loop, client: client).configure(channel, tls: tls)
-                }
-            }
-        let address = "\(host):\(port)"
-        do {
-            let channel =
-                if let socket {
-                    try await bootstrap.withBoundSocket(socket).get()
-                } else {
-                    try await bootstrap.bind(host: host, port: port).get()
-                }
-            logger.debug("the router listens", metadata: ["address": "\(address)"])
-            return channel
-        } catch let error as IOError {
-            throw RouterError.cannotListen(address: address, cause: error, errno: error.errnoCode)
-        } catch {
-            throw RouterError.cannotListen(address: address, cause: error, errno: nil)
+        _ socket: Shared<OwnedDescriptor>?, _ tlsSocket: Shared<OwnedDescriptor>?, _ loops: [LoopHandle]
+    ) async throws -> [Listener] {
+        func open(
+            _ host: String, _ port: Int, _ socket: Shared<OwnedDescriptor>?, _ tls: RouterTLS?
+        ) async throws -> Listener {
+            try await .open(
+                host: host, port: port, socket: socket, tls: tls, loops: loops, eventLoop: eventLoopGroup.any(),
+                logger: logger)
         }
+        var listeners: [Listener] = []
+        do {
+            listeners.append(try await open(configuration.host, configuration.port, socket, nil))
+            if let tls { listeners.append(try await open(tls.host, tls.port, tlsSocket, tls.tls)) }
+        } catch {
+            for listener in listeners {
+                listener.stop()
+                try? await listener.closed.get()
+            }
+            throw error
+        }
+        for (listener, binding) in zip(listeners, [binding, tlsBinding]) {
+            logger.debug("the router listens", metadata: ["address": "\(listener.address)"])
+            binding.succeed(listener.address)
+        }
+        if tls == nil { tlsBinding.fail(RouterError.noCertificate) }
+        let listening = listeners
+        handover.set { for listener in listening { listener.stop() } }
+        return listeners
     }
 
-    private func shutDown(_ loops: Loops) async throws {
+    // MARK: - The end
+
+    private func shutDown(_ loops: [LoopHandle]) async throws {
         @Sendable func cutAll() {
-            for (eventLoop, loop) in loops { eventLoop.execute { loop.value.cutAll() } }
+            for loop in loops { loop.run { $0.cutAll() } }
         }
         logger.debug("the router waits for open requests")
         let grace = handover.grace
-        let cut = loops.first?.eventLoop.scheduleTask(in: TimeAmount(grace ?? configuration.shutdownGrace)) {
+        let cut = eventLoopGroup.any().scheduleTask(in: TimeAmount(grace ?? configuration.shutdownGrace)) {
             if grace == nil { return cutAll() }
-            for (eventLoop, loop) in loops { eventLoop.execute { loop.value.closeIdle() } }
+            for loop in loops { loop.run { $0.closeIdle() } }
         }
-        defer { cut?.cancel() }
+        defer { cut.cancel() }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
-                let ended = loops.map { eventLoop, loop in
-                    eventLoop.flatSubmit { loop.value.shutDown(keepingIdle: grace != nil) }
+                let ended = loops.map { loop in
+                    let promise = loop.thread.outside.makePromise(of: Void.self)
+                    loop.run { $0.shutDown(keepingIdle: grace != nil) { promise.succeed() } }
+                    return promise.futureResult
                 }
                 for future in ended { try await future.get() }
             } onGracefulShutdown: {

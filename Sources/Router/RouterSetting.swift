@@ -22,6 +22,7 @@ public struct RouterSetting: Sendable {
         RouterSetting(name: "answer-head-size", kind: .size(1 << 10...1 << 20, \.limits.responseHeadBytes)),
         RouterSetting(name: "head-timeout", kind: .duration(0.1...600, \.headTimeout)),
         RouterSetting(name: "body-timeout", kind: .duration(0.1...3_600, \.bodyTimeout)),
+        RouterSetting(name: "body-rate", kind: .size(0...1 << 30, \.bodyRate)),
         RouterSetting(name: "send-timeout", kind: .duration(0.1...3_600, \.sendTimeout)),
         RouterSetting(name: "idle-timeout", kind: .duration(0.1...3_600, \.idleTimeout)),
         RouterSetting(name: "connect-timeout", kind: .duration(0.1...60, \.connectTimeout)),

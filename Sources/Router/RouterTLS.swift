@@ -102,6 +102,7 @@ public final class RouterTLS: Sendable {
             }
         }
         configuration.minimumTLSVersion = .tlsv12
+        configuration.shutdownTimeout = TimeAmount(FrontConnection.lingerTimeout)
         configuration.applicationProtocols = ["h2", "http/1.1"]
         do {
             return try NIOSSLContext(configuration: configuration)

@@ -60,6 +60,9 @@ extension Tunnel: ClientSide {
         upstream.read()
     }
 
+    /// What was sent before is for the app, when it takes it.
+    func clientInputEnding() {}
+
     func clientInputClosed() {
         isHalfClosed = true
         touch()
@@ -67,7 +70,7 @@ extension Tunnel: ClientSide {
     }
 
     func clientGone() {
-        upstream.closeAfterFlush()
+        upstream.closeAfterFlush(in: front.loop)
         end()
     }
 

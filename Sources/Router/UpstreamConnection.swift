@@ -17,14 +17,14 @@ protocol UpstreamSide: AnyObject {
 }
 
 /// A connection to an app: bytes in, bytes out, and nothing read that was not asked for.
-final class UpstreamConnection: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class UpstreamConnection {
     /// The instance at the other end.
-    let upstream: Upstream
+    let instance: Instance
     /// Bytes that nobody has taken yet.
-    var input = ByteBuffer()
+    var input: ByteBuffer {
+        get { buffer.bytes }
+        _modify { yield &buffer.bytes }
+    }
     /// Who uses the connection; nil while it is idle or on its way to be closed.
     var owner: (any UpstreamSide)?
     /// Has carried a request before, so the app may have closed it in the meantime.
@@ -32,54 +32,52 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// When the last request was over.
     private(set) var idleSince = NIODeadline.uptimeNanoseconds(0)
     /// Where it lies while idle; nil otherwise.
-    var pool: UpstreamPool?
-    private var context: ChannelHandlerContext?
-    private var outgoing = OutgoingBytes()
+    var shelf: UpstreamPool.Shelf?
+    private var transport: (any Transport)?
+    private var buffer = InputBuffer()
     private var isInputClosed = false
     private var isClosing = false
-    private var failure: (any Error)?
+    /// Where it is known while it closes, and how long the app may take nothing.
+    private var closing: (loop: RouterLoop, timer: DeadlineTimer)?
 
-    init(upstream: Upstream) {
-        self.upstream = upstream
+    init(instance: Instance) {
+        self.instance = instance
     }
 
     /// Still open in both directions.
-    var isUsable: Bool { context != nil && !isInputClosed }
+    var isUsable: Bool { transport?.hasEnded == false && !isInputClosed }
     /// Takes bytes without piling them up.
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    var isWritable: Bool { transport?.isWritable ?? false }
 
-    func write(_ buffer: ByteBuffer) {
-        outgoing.add(buffer) { context?.write(wrapOutboundOut($0), promise: nil) }
-    }
+    /// Lets `body` append to what the next flush sends.
+    func compose(_ body: (inout ByteBuffer) -> Void) { transport?.compose(body) }
 
-    func flush() {
-        outgoing.drain { context?.write(wrapOutboundOut($0), promise: nil) }
-        context?.flush()
-    }
+    func write(_ bytes: ByteBuffer) { transport?.write(bytes) }
 
-    func read() { context?.read() }
+    func flush() { transport?.flush() }
+
+    func read() { transport?.read() }
 
     /// Closes at once. The owner is not told.
     func close() {
         owner = nil
-        context?.close(mode: .all, promise: nil)
+        transport?.close()
     }
 
     /// Sends what was written, then the end of the stream.
-    func finishOutput() {
-        flush()
-        context?.close(mode: .output, promise: nil)
-    }
+    func finishOutput() { transport?.finishOutput() }
 
-    /// Sends what was written, then closes. The owner is not told.
-    func closeAfterFlush() {
+    /// Sends what was written, then closes; an app that takes too long gets a reset. The owner is not told.
+    func closeAfterFlush(in loop: RouterLoop) {
         owner = nil
         isClosing = true
-        guard let context else { return }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { _ in self.close() }
-        flush()
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+        transport?.closeAfterFlush()
+        guard transport != nil, closing == nil else { return }
+        let timer = DeadlineTimer(thread: loop.thread)
+        closing = (loop, timer)
+        loop.add(self)
+        timer.onExpiry = { [unowned self] in cut() }
+        timer.set(loop.configuration.sendTimeout)
     }
 
     /// Waits in the pool. Bytes or an end from the app now mean that the connection is of no use any more.
@@ -89,54 +87,63 @@ final class UpstreamConnection: ChannelInboundHandler {
         idleSince = time
         read()
     }
+}
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+extension UpstreamConnection: TransportUser {
+    func opened(_ transport: any Transport) { self.transport = transport }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    func received(_ bytes: ByteBuffer) {
         guard let owner else {
             // An idle connection has nothing to say; what comes after a close was wanted is of no interest.
             if !isClosing { close() }
             return
         }
-        input.append(unwrapInboundIn(data))
+        buffer.append(bytes)
         owner.upstreamReadable()
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { owner?.upstreamReadComplete() }
+    func receiveCompleted() { owner?.upstreamReadComplete() }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if isWritable { owner?.upstreamWritable() }
-    }
+    func keepInput() { buffer.keep() }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case ChannelEvent.inputClosed = event else { return }
+    func becameWritable() { owner?.upstreamWritable() }
+
+    /// What the app has sent before is for the client, when that takes it.
+    func inputEnding() {}
+
+    /// An owner asks for the rest when the client takes it.
+    var drainsAfterFailure: Bool { owner == nil }
+
+    func inputClosed() {
         isInputClosed = true
         if let owner { owner.upstreamInputClosed() } else if !isClosing { close() }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = error
-        context.close(mode: .all, promise: nil)
-    }
+    func outputFinished() {}
 
-    func channelInactive(context: ChannelHandlerContext) {
-        self.context = nil
-        pool?.remove(self)
+    func closed(_ error: (any Error)?) {
+        transport = nil
+        shelf?.remove(self)
         let owner = owner
         self.owner = nil
-        owner?.upstreamGone(failure)
+        owner?.upstreamGone(error)
+        if let closing {
+            closing.timer.cancel()
+            closing.loop.remove(self)
+        }
     }
 }
 
-extension ByteBuffer {
-    /// Adds bytes, without copying when there were none.
-    mutating func append(_ other: ByteBuffer) {
-        if readableBytes == 0 {
-            self = other
-        } else {
-            writeImmutableBuffer(other)
-        }
+/// While it closes.
+extension UpstreamConnection: LoopConnection {
+    var isNew: Bool { false }
+
+    func closeWhenIdle() {}
+
+    func cut() {
+        transport?.resetOnClose()
+        close()
     }
+
+    func willShutDown() {}
 }

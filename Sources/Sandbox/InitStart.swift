@@ -25,11 +25,13 @@ public struct InitStart: Sendable {
         public var ended: Int32?
         /// The FIFO, open for both directions and non-blocking, that tells denials, for a plan that has them told.
         public var denials: Int32?
+        /// The read end of the FIFO that gets a ``GoMessage``, for a plan that waits for one.
+        public var go: Int32?
 
         /// Creates it.
         public init(
             stdin: Int32? = nil, stdout: Int32, stderr: Int32, exitRecord: Int32, connector: Int32? = nil,
-            joined: Int32? = nil, egress: Int32? = nil, ended: Int32? = nil, denials: Int32? = nil
+            joined: Int32? = nil, egress: Int32? = nil, ended: Int32? = nil, denials: Int32? = nil, go: Int32? = nil
         ) {
             self.stdin = stdin
             self.stdout = stdout
@@ -40,6 +42,7 @@ public struct InitStart: Sendable {
             self.egress = egress
             self.ended = ended
             self.denials = denials
+            self.go = go
         }
     }
 
@@ -81,6 +84,7 @@ public struct InitStart: Sendable {
                 pipe.writer?.rawValue ?? -1, descriptors.exitRecord,
                 descriptors.connector ?? descriptors.joined ?? null.rawValue, descriptors.egress ?? null.rawValue,
                 descriptors.ended ?? null.rawValue, descriptors.denials ?? null.rawValue,
+                descriptors.go ?? null.rawValue,
             ], cgroup: cgroup)
         pipe.closeWriter()
         process = Shared(started)

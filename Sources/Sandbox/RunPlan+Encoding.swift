@@ -3,11 +3,12 @@
 /// Numbers of `paas_init_protocol.h`; Tests/SandboxTests runs the real `paas-init` on what is written with them.
 enum PlanFormat {
     static let magic: UInt32 = 0x4E4C_5050
-    static let version: UInt32 = 7
+    static let version: UInt32 = 8
     static let headerBytes = 96
     static let lingerFlag: UInt32 = 1
     static let terminalFlag: UInt32 = 2
     static let joinFlag: UInt32 = 4
+    static let waitFlag: UInt32 = 8
     static let maxArguments = 65_536
     static let maxVariables = 65_536
     static let maxResourceLimits = 16
@@ -68,7 +69,7 @@ extension RunPlan {
         writer.append(UInt32(awaitsEgress ? 1 : 0))
         writer.append(
             (lingers ? PlanFormat.lingerFlag : 0) | (hasTerminal ? PlanFormat.terminalFlag : 0)
-                | (joins ? PlanFormat.joinFlag : 0))
+                | (joins ? PlanFormat.joinFlag : 0) | (waits ? PlanFormat.waitFlag : 0))
         writer.append(UInt32((denialPause ?? .zero) / .milliseconds(1)))
         return writer.bytes
     }
@@ -89,8 +90,8 @@ extension RunPlan {
             !mounts.isEmpty && !namespaces.contains(.mount), "mounts without a mount namespace would change the machine"
         )
         try refuse(
-            joins && (!mounts.isEmpty || connectorPort != nil || awaitsEgress || denialPause != nil),
-            "a run that is joined has its mounts and its network already, and tells no denials")
+            joins && (!mounts.isEmpty || connectorPort != nil || awaitsEgress || denialPause != nil || waits),
+            "a run that is joined has its mounts and its network already, tells no denials, and does not wait")
         try refuse(
             denialPause.map { !PlanFormat.denialPauses.contains($0) } ?? false,
             "the pause between denials is not within 1 ms and an hour")

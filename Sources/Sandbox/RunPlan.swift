@@ -41,6 +41,9 @@ public struct RunPlan: Hashable, Sendable {
     public private(set) var hasTerminal = false
     /// No namespaces are made: ``namespaces`` are those of a run that lives, and are entered.
     public var joins = false
+    /// Everything is done but the last step, the execution of the program, which waits for a ``GoMessage``. Not for a run that
+    /// is joined.
+    public var waits = false
 
     /// The least that a plan needs: no namespaces, no limits, the host's file system.
     public init(argumentVector: [String], userID: UInt32, groupID: UInt32, workingDirectory: String = "/") {

@@ -6,29 +6,41 @@ extension SandboxPlanner {
     /// Entries that an archive may have: each costs an inode, and a block of 512 bytes in the archive is enough for one.
     public static let maxArchiveEntries = 100_000
 
-    /// Counts, then unpacks. From standard input, because of a file `tar` would take a compressed archive too, whose
-    /// size says nothing about what comes out of it. An uncompressed one makes files no larger than itself.
-    private static let unpackScript = """
+    /// From standard input, because of a file `tar` would take a compressed archive too, whose size says nothing about what
+    /// comes out of it. An uncompressed one makes files no larger than itself.
+    private static let unpackScript = "exec tar --extract --file=- --no-same-owner --no-same-permissions < /archive"
+
+    private static let countScript = """
         count=$(tar --list --file=- < /archive 2> /dev/null | head -n \(maxArchiveEntries + 1) | wc -l) || exit 2
         if [ "$count" -gt \(maxArchiveEntries) ]; then
             echo "the bundle has more than \(maxArchiveEntries) files" >&2
             exit 1
         fi
-        exec tar --extract --file=- --no-same-owner --no-same-permissions < /archive
+
         """
+
+    /// Whether an archive of this size may have too many entries, each of which has a header of at least this size.
+    static func mustBeCounted(archiveBytes: Int64) -> Bool {
+        archiveBytes / 512 > maxArchiveEntries
+    }
 
     /// A plan that unpacks a tar archive as the app's own user, in a view that shows nothing but programs, the archive
     /// and the destination.
     ///
     /// - Parameters:
     ///   - archive: the archive on the host, readable by the user.
+    ///   - archiveBytes: its size.
     ///   - destination: an existing directory of the user on the host.
     ///   - userID: the app's uid and gid, in ``UserIDs/range``.
     /// - Throws: `SandboxError.invalidPlan` when the uid is not one of the apps'.
-    public func unpackPlan(archive: String, destination: String, userID: UInt32) throws -> RunPlan {
+    public func unpackPlan(
+        archive: String, archiveBytes: Int64, destination: String, userID: UInt32
+    ) throws -> RunPlan {
         // Without owners and set-user-id bits from the archive; tar itself refuses '..' and strips a leading '/'.
         var plan = try toolPlan(
-            hostname: "unpack", script: Self.unpackScript, profile: .strict, userID: userID,
+            hostname: "unpack",
+            script: (Self.mustBeCounted(archiveBytes: archiveBytes) ? Self.countScript : "") + Self.unpackScript,
+            profile: .strict, userID: userID,
             mounts: [
                 .bind(source: archive, target: "/archive", options: [.readOnly, .noExecution]),
                 .bind(source: destination, target: "/app", options: []),

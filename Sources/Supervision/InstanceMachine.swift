@@ -139,8 +139,12 @@ public struct InstanceMachine: Hashable, Sendable {
             endIsRequested = false
             return (ready ? [.openRoute] : []) + pursue()
         case (.pending, .foundNothing), (.starting, .foundNothing), (.running, .foundNothing),
-            (.restarting, .foundNothing), (.stopping, .foundNothing):
+            (.stopping, .foundNothing):
             return goal == .running ? begin() : settle()
+        case (.restarting, .foundNothing):
+            guard goal == .running else { return settle() }
+            restarts += 1
+            return begin()
 
         case (.starting, .unhealthy):
             state = .stopping
@@ -164,6 +168,14 @@ public struct InstanceMachine: Hashable, Sendable {
 
         default: return []
         }
+    }
+
+    /// What would follow if the run ended now: the failures and readiness that the pause before the next run depends on; nil when
+    /// no run would follow.
+    public func restart(after ending: Ending) -> (failures: Int, wasReady: Bool)? {
+        var next = self
+        guard case .pause(let failures, let wasReady)? = next.handle(.ended(ending)).first else { return nil }
+        return (failures, wasReady)
     }
 
     private mutating func want(_ wanted: Goal) -> [Action] {

@@ -11,6 +11,10 @@ final class ManagedInstance: @unchecked Sendable {
     var assignment: Assignment
     var machine: InstanceMachine
     var run: Run?
+    /// The next run.
+    var standby: Standby?
+    /// When it was last started again after an end that nobody had asked for.
+    var lastRestart: MonotonicInstant?
     var lastExit: ExitReport?
     /// When the machine entered its state.
     var since: Timestamp
@@ -47,12 +51,16 @@ final class ManagedInstance: @unchecked Sendable {
     var id: String { assignment.instanceID }
     var app: AppName { assignment.app }
 
+    /// The next run has begun, although the end of the one before is not dealt with yet.
+    var nextHasBegun: Bool { standby?.hasBegun ?? false }
+
     /// The part that is written down.
     var record: InstanceRecord {
         InstanceRecord(
             assignment: assignment, goal: machine.goal, state: machine.state, restarts: machine.restarts,
             failures: machine.failures, everReady: everReady, lastExit: lastExit, run: run?.record,
-            lastReport: lastReport, interrupted: interrupted, denials: denials.isEmpty ? nil : denials)
+            standby: standby?.run.record, lastReport: lastReport, interrupted: interrupted,
+            denials: denials.isEmpty ? nil : denials)
     }
 
     /// The part that the control plane is told.

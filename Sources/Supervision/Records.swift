@@ -56,6 +56,8 @@ public struct InstanceRecord: Codable, Hashable, Sendable {
     public var lastExit: ExitReport?
     /// The run that lives, or lived when this was written.
     public var run: RunRecord?
+    /// The run that waits for the end of this one; see `Standby`. It may be gone, or may have begun.
+    public var standby: RunRecord?
     /// The report of the last change, written down with it and only then handed to the outbox: an agent that dies in
     /// between is followed by one that hands it in.
     public var lastReport: AgentReport?

@@ -77,8 +77,9 @@ final class Run: @unchecked Sendable {
         case grace, kill, probe, startTimeout, flushPartials, tellDropped, outputPause, freeze, retry, denials
     }
 
-    /// Pause before the next readiness probe; doubles from 20 ms up to the contract's second.
-    var probePause = Duration.milliseconds(20)
+    /// Pause before the next readiness probe; grows by a quarter, so that an app which took long is found late by a quarter
+    /// of that at most, up to the contract's second.
+    var probePause = Duration.milliseconds(4)
     var failedProbes = 0
 
     init(

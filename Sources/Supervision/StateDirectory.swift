@@ -9,9 +9,9 @@ internal import PaaSModel
 ///
 /// - `instances/<instance>.record` — one ``InstanceRecord`` each, as JSON in a `RecordFile`
 /// - `runs/<run>/` — FIFOs `stdout` and `stderr`; `exit`, the record that `paas-init` writes; FIFO `ended`, by which it
-///   tells that the app has ended; FIFO `denials`, see `DenialRecord`; `capture`, see `RunCapture`; and the socket `connector`, on
-///   which it hands out connections to an app in a network of its own. `runs/prepared-<n>/` has the same and waits for the next
-///   run
+///   tells that the app has ended; FIFO `denials`, see `DenialRecord`; FIFO `go`, see ``Standby``; `capture`, see `RunCapture`; and
+///   the socket `connector`, on which it hands out connections to an app in a network of its own. `runs/prepared-<n>/` has most
+///   of it and waits for the next run
 /// - `apps/<app>/data` — the app's `/data`, or `apps/<app>/disk`, an image with it, where its size is limited;
 ///   `apps/<app>/bundles/<sha256>/` — its `/app`s, unpacked
 /// - `empty/` — `/app` of an app without a bundle
@@ -60,6 +60,8 @@ struct StateDirectory: Sendable {
     func ended(ofRun runID: String) -> String { "\(run(runID))/\(Self.endedName)" }
     /// FIFO by which `paas-init` tells what the sandbox denies.
     func denials(ofRun runID: String) -> String { "\(run(runID))/\(Self.denialsName)" }
+    /// FIFO of a run that waits until it is to begin.
+    func go(ofRun runID: String) -> String { "\(run(runID))/go" }
     func captureJournal(ofRun runID: String) -> String { run(runID) + "/capture" }
     func exitRecord(ofRun runID: String) -> String { "\(run(runID))/\(Self.exitRecordName)" }
     /// What the tool of the network mode `egress` has said.
@@ -128,14 +130,8 @@ struct StateDirectory: Sendable {
 
     func removeInstance(_ instanceID: String) { unlink(recordFile(of: instanceID).path) }
 
-    /// Replaces a file in one step.
-    ///
-    /// - Parameter sync: it must survive a power failure; see `FileReplacement`.
-    func save(_ value: some Encodable, to path: String, sync: Bool = false) throws {
-        try FileReplacement.replace(path, with: Self.encoded(value), sync: sync)
-    }
-
-    private static func encoded(_ value: some Encodable) throws -> [UInt8] {
+    /// A value as the files of this directory hold it.
+    static func encoded(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         return [UInt8](try encoder.encode(value))

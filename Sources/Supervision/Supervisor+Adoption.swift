@@ -23,7 +23,9 @@ extension Supervisor {
         }
         // All of them before the first start, which could otherwise get the port of a run that is adopted later.
         for record in records {
-            if let run = record.run { reservePort(of: run, instanceID: record.assignment.instanceID) }
+            if let run = record.run ?? record.standby {
+                reservePort(of: run, instanceID: record.assignment.instanceID)
+            }
         }
         // Before any log is opened: what an earlier agent had half written is taken back first.
         for record in records {
@@ -45,7 +47,7 @@ extension Supervisor {
         // Of stopped apps too: their lines get old as well.
         for instance in instances.values { applyLogRules(of: instance) }
         for appID in Set(instances.values.map(\.assignment.appID)) { tellDenials(ofApp: appID) }
-        try removeLeftovers()
+        try removeLeftovers(standbys: Set(records.compactMap { $0.standby?.runID }))
         try watchClock()
         startNext()
     }
@@ -78,6 +80,7 @@ extension Supervisor {
         // That was its last one, and nothing of it runs: only the forgetting was not done.
         guard record.state != .removed else { return directory.removeInstance(instance.id) }
         instances[instance.id] = instance
+        instance.standby = begunStandby(record.standby, of: instance)
         guard let runRecord = record.run else { return feed(.foundNothing, to: instance) }
         if !runRecord.isOfThisBoot {
             report(instance, [event(.exited, instance, "ended with the machine, which was started anew")])
@@ -105,7 +108,7 @@ extension Supervisor {
         }
     }
 
-    private func resume(_ run: Run, of instance: ManagedInstance) throws {
+    func resume(_ run: Run, of instance: ManagedInstance) throws {
         // The earlier agent may have died while it looked at a hung app.
         try run.cgroup.thaw()
         try watch(run, of: instance)
@@ -123,17 +126,17 @@ extension Supervisor {
         report(instance, [event(.adopted, instance, "a new agent took over the running instance")])
         switch instance.machine.state {
         case .starting:
-            run.timers[.startTimeout] = schedule(after: lifecycle(of: instance).startTimeout) { supervisor in
-                supervisor.startTimedOut(run, of: instance)
-            }
+            watchStart(of: run, instance)
             probe(run, of: instance)
-        case .running: watchHealth(run, of: instance)
+        case .running:
+            watchHealth(run, of: instance)
+            wantStandby(of: instance)
         default: break
         }
     }
 
     /// The run as it is now; nil when it belongs to another boot, or its cgroup is gone.
-    private func adopt(_ record: RunRecord, of instance: ManagedInstance) throws -> Run? {
+    func adopt(_ record: RunRecord, of instance: ManagedInstance) throws -> Run? {
         // A cgroup made later under the same name has another inode.
         guard let capture = preparedCaptures[record.runID], directory.exists(record.cgroup) else { return nil }
         let cgroup = try RunCgroup.existing(path: record.cgroup)
@@ -180,12 +183,17 @@ extension Supervisor {
     }
 
     /// Removes cgroups and directories of runs that no record names: they are below this agent's own root.
-    private func removeLeftovers() throws {
-        let known = Set(instances.values.compactMap { $0.run?.id })
+    ///
+    /// - Parameter standbys: those that records name, but not as runs.
+    private func removeLeftovers(standbys: Set<String>) throws {
+        let known = Set(instances.values.flatMap { [$0.run?.id, $0.standby?.run.id].compactMap { $0 } })
+            .union(remains.keys)
         for path in try dependencies.cgroups.existingRuns() {
             let name = path.split(separator: "/").last.map(String.init) ?? path
             if known.contains(name) { continue }
-            dependencies.logger.notice("removing a run that nothing is known of", metadata: ["cgroup": "\(path)"])
+            if !standbys.contains(name) {
+                dependencies.logger.notice("removing a run that nothing is known of", metadata: ["cgroup": "\(path)"])
+            }
             removeLeftover(path)
         }
         try dependencies.cgroups.removeEmptySlices()
@@ -230,7 +238,7 @@ extension Supervisor {
         guard !hasLeft else { return }
         prepareToLeave()
         hasLeft = true
-        dependencies.logs.drains.close()
+        dependencies.logs.close()
         for instance in instances.values {
             cancelPause(instance)
             guard let run = instance.run else { continue }
@@ -247,6 +255,12 @@ extension Supervisor {
         launching.removeAll()
         // The next agent removes their directories.
         preparedRuns.removeAll()
+        leaveStandbys()
+        for run in remains.values {
+            unwatch(run)
+            for timer in run.timers.values { loop.cancel(timer) }
+        }
+        remains.removeAll()
         dependencies.outbox.close()
     }
 
@@ -257,7 +271,7 @@ extension Supervisor {
         while true {
             let alive = instances.values.filter { $0.run != nil }
             progress(alive.map { "\($0.app)/\($0.assignment.slot)" }.sorted())
-            if alive.isEmpty { return }
+            if alive.isEmpty, remains.isEmpty { return }
             await withCheckedContinuation { endWaiters.append($0) }
         }
     }

@@ -84,19 +84,28 @@ extension Supervisor {
         run.endedRegistration = nil
         guard instance.run === run, !run.isEnding else { return }
         _ = exitRecord(of: run)
+        let isFollowed = beginStandby(after: run, of: instance)
         for stream in [LogLine.Stream.stdout, .stderr] { captureAll(of: run, stream) }
         // What comes still is read at the very end; until then the loop would only be told of every writer that is gone.
         unwatchOutput(of: run)
         unwatchDenials(of: run)
         takeRestOfDenials(of: run, instance)
-        killAll(of: run)
+        guard isFollowed else { return killAll(of: run) }
+        // In this turn, so that nobody can want something else of an instance whose next run has begun.
+        run.isEnding = true
+        stopTimers(of: run)
+        finish(run, of: instance)
+    }
+
+    private func stopTimers(of run: Run) {
+        for purpose in [Run.TimerPurpose.grace, .kill, .probe, .startTimeout, .freeze] { cancelTimer(purpose, of: run) }
     }
 
     /// `paas-init` has ended. The run is over once nothing of it lives in its cgroup.
     func processEnded(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run, !run.isEnding else { return }
         run.isEnding = true
-        for purpose in [Run.TimerPurpose.grace, .kill, .probe, .startTimeout, .freeze] { cancelTimer(purpose, of: run) }
+        stopTimers(of: run)
         // Both may have become ready in the same wake-up.
         if run.startFailureReader != nil { readStartFailure(of: run, instance: instance) }
         do {
@@ -130,29 +139,8 @@ extension Supervisor {
         }
     }
 
-    /// Comes back after a moment to a step at the end of a run that failed, for lack of descriptors or memory say, or that
-    /// is not over yet. Going on without it would report what is not known, or leave something behind.
-    ///
-    /// - Parameter instance: whose events tell of it; nil for what no longer concerns the app.
-    private func tryAgain(
-        _ run: Run, of instance: ManagedInstance? = nil, _ what: String, _ error: (any Error)?,
-        _ step: @escaping @Sendable (isolated Supervisor) -> Void
-    ) {
-        if let error, !run.failureIsTold {
-            dependencies.logger.error(
-                "\(what); it is tried again", metadata: ["run": "\(run.id)", "error": "\(error)"])
-            run.failureIsTold = true
-            if let instance {
-                report(instance, [event(.warning, instance, "the agent \(what): \(error); it is tried again")])
-            }
-        }
-        run.failedSteps += 1
-        run.timers[.retry] = schedule(after: Self.pause(beforeAttempt: run.failedSteps), step)
-    }
-
-    private static func pause(beforeAttempt number: Int) -> Duration { .milliseconds(min(20 << min(number, 8), 5_000)) }
-
-    /// Nothing of the run lives any more: collect, report, clean up, go on.
+    /// Nothing of the run lives any more, unless it be a `paas-init` that lingers although the next run has begun: collect, report,
+    /// clean up, go on.
     private func finish(_ run: Run, of instance: ManagedInstance) {
         guard instance.run === run else { return }
         unwatch(run)
@@ -168,7 +156,7 @@ extension Supervisor {
             used = statistics
         } catch {
             // Of a cgroup that somebody has removed there are none.
-            if run.failedSteps < Self.stepsBeforeGivingUp, !run.cgroup.isRemoved {
+            if run.failedSteps < Self.stepsBeforeGivingUp, !run.cgroup.isRemoved, !instance.nextHasBegun {
                 return tryAgain(run, of: instance, "cannot read a run's statistics", error) {
                     $0.finish(run, of: instance)
                 }
@@ -185,65 +173,33 @@ extension Supervisor {
         ledger.ended(run.assignment, cause: cause, used: used)
         systemLine(exit.reason, of: instance)
         let squatter = leavePort(of: run, instance)
-        let lifecycle = lifecycle(of: instance)
-        let commandMissing = (exit.code == 126 || exit.code == 127) && !instance.everReady
+        let wasFollowed = instance.nextHasBegun
         feed(
-            .ended(
-                InstanceMachine.Ending(
-                    succeeded: lifecycle.isSuccess(exit.code), wasReady: run.record.ready,
-                    wasHealthy: run.record.ready && Duration.milliseconds(exit.uptimeMs) >= lifecycle.healthyAfter,
-                    permanent: run.startFailure != nil && run.startFailureIsPermanent || commandMissing
-                        || lifecycle.forbidsRestart(exit.code))),
-            to: instance, note: exit.reason)
+            .ended(ending(of: run, instance, code: exit.code, uptimeMs: exit.uptimeMs)), to: instance, note: exit.reason
+        )
         // Only now: an agent that dies before this is followed by one that finds the exit record and reports the end. An
         // app that is down and starts again at once does not wait for it.
-        if instance.pauseTimer != nil, instance.nextPause == .zero {
+        if wasFollowed {
+            remains[run.id] = run
+            _ = schedule(after: .zero) { $0.layToRest(run) }
+        } else if instance.pauseTimer != nil, instance.nextPause == .zero {
             _ = schedule(after: .zero) { $0.cleanUp(run) }
         } else {
             cleanUp(run)
         }
         if let squatter { report(instance, [event(.warning, instance, squatter)]) }
-        for waiter in endWaiters { waiter.resume() }
-        endWaiters.removeAll()
+        resumeEndWaiters()
     }
 
-    /// Kills a run that cannot be watched, and comes back until nothing of it is left. The instance has no run then.
-    func abandon(_ run: Run, of instance: ManagedInstance) {
-        instance.run = nil
-        unwatch(run)
-        killUntilEmpty(run)
-    }
-
-    private func killUntilEmpty(_ run: Run) {
-        do {
-            try run.cgroup.kill()
-            // Reaps it: a zombie keeps no cgroup, but its number.
-            _ = try run.process?.value.exitStatus()
-            if try !run.cgroup.isPopulated() { return cleanUp(run) }
-            tryAgain(run, "a killed run still lives", nil) { $0.killUntilEmpty(run) }
-        } catch {
-            if run.cgroup.isRemoved { return cleanUp(run) }
-            tryAgain(run, "cannot end a run that cannot be watched", error) { $0.killUntilEmpty(run) }
-        }
-    }
-
-    private func cleanUp(_ run: Run) {
-        do {
-            try run.cgroup.remove()
-            try dependencies.cgroups.removeSlice(app: run.assignment.app.rawValue)
-        } catch {
-            return tryAgain(run, "cannot remove a cgroup", error) { $0.cleanUp(run) }
-        }
-        removeDirectory(ofRun: run.id)
-    }
-
-    /// Removes a run's directory, and comes back while the disk refuses.
-    func removeDirectory(ofRun runID: String, attempt: Int = 1) {
-        guard !directory.removeRun(runID) else { return }
-        dependencies.logger.debug("cannot remove a run's directory; it is tried again", metadata: ["run": "\(runID)"])
-        _ = schedule(after: Self.pause(beforeAttempt: attempt)) {
-            $0.removeDirectory(ofRun: runID, attempt: attempt + 1)
-        }
+    /// What the machine has to know of an end.
+    func ending(of run: Run, _ instance: ManagedInstance, code: Int?, uptimeMs: Int64) -> InstanceMachine.Ending {
+        let lifecycle = lifecycle(of: instance)
+        let commandMissing = (code == 126 || code == 127) && !instance.everReady
+        return InstanceMachine.Ending(
+            succeeded: lifecycle.isSuccess(code), wasReady: run.record.ready,
+            wasHealthy: run.record.ready && Duration.milliseconds(uptimeMs) >= lifecycle.healthyAfter,
+            permanent: run.startFailure != nil && run.startFailureIsPermanent || commandMissing
+                || lifecycle.forbidsRestart(code))
     }
 
     /// After the end of a run its port is free, unless somebody outside has taken it: then the next run gets another. A
@@ -253,9 +209,12 @@ extension Supervisor {
             dependencies.portHolder.close(instanceID: instance.id)
             return nil
         }
+        // Looked at before the next run began, which may be listening by now.
+        if instance.nextHasBegun { return nil }
         let port = run.record.port
         guard let holder = TCPSockets.listening(ofProcess: getpid()).holder(ofPort: port) else { return nil }
         ports.release(owner: instance.id)
+        discardStandby(of: instance)
         return "port \(port) is now held by \(holder.name) (pid \(holder.pid)); choosing another one"
     }
 
@@ -329,10 +288,7 @@ extension Supervisor {
     }
 
     private func recordInFIFO(of run: Run) -> ExitRecord? {
-        withUnsafeTemporaryAllocation(byteCount: ExitRecord.byteCount, alignment: 8) { buffer in
-            guard let count = try? captureTools.peek.peek(run.ended.value, into: buffer) else { return nil }
-            return ExitRecord(bytes: Array(buffer[..<count]))
-        }
+        (try? captureTools.peek.bytes(of: run.ended.value, upTo: ExitRecord.byteCount)).flatMap(ExitRecord.init)
     }
 }
 

@@ -56,5 +56,6 @@ extension Supervisor {
             }
         }
         save(instance)
+        remakeStandby(of: instance)
     }
 }

@@ -9,7 +9,7 @@ extension Supervisor {
     /// A port for the next run: the instance's own, or the next that is free. For a run with a network of its own it is
     /// held on the host from now on, so that nobody can take it between two runs.
     ///
-    /// - Throws: `SupervisionError` when no port is free.
+    /// - Throws: `SupervisionError` when no port is free, or none can be held.
     func takePort(for instance: ManagedInstance, network: NetworkMode) throws -> UInt16 {
         // The machine's table of sockets may be long, and a run that follows another has its port already.
         lazy var listening = TCPSockets.listening(ofProcess: getpid())
@@ -19,9 +19,18 @@ extension Supervisor {
         while let port = ports.allocate(
             owner: instance.id, isFree: { !listening.contains(port: $0) && !taken.contains($0) })
         {
-            if network == .host || hold(port, for: instance.id) { return port }
-            taken.insert(port)
-            ports.release(owner: instance.id)
+            if network == .host { return port }
+            do {
+                try dependencies.portHolder.hold(port: port, instanceID: instance.id)
+                return port
+            } catch let error as SystemError where error.errno == EADDRINUSE {
+                taken.insert(port)
+                ports.release(owner: instance.id)
+            } catch {
+                // Another port would not help: no descriptor is left, say.
+                ports.release(owner: instance.id)
+                throw SupervisionError("cannot hold port \(port) for it: \(error)", isPermanent: false)
+            }
         }
         let range = configuration.portRange
         throw SupervisionError(

@@ -7,7 +7,7 @@ internal import Logging
 internal import PaaSModel
 
 extension Supervisor {
-    /// Looks whether the run is ready, and comes back until it is: after 20 ms at first, then in growing steps up to
+    /// Looks whether the run is ready, and comes back until it is: after 4 ms at first, then in growing steps up to
     /// the contract's second. There is no event of the kernel for "somebody listens", so this is the one thing that
     /// is asked again and again, and only while a start is under way.
     func probe(_ run: Run, of instance: ManagedInstance) {
@@ -28,6 +28,7 @@ extension Supervisor {
         instance.everReady = true
         feed(.becameReady, to: instance)
         watchHealth(run, of: instance)
+        wantStandby(of: instance)
     }
 
     private func wait(for message: String, _ run: Run, of instance: ManagedInstance) {
@@ -37,7 +38,7 @@ extension Supervisor {
             publishRoute(ofApp: instance.app)
         }
         run.timers[.probe] = schedule(after: run.probePause) { $0.probe(run, of: instance) }
-        run.probePause = min(run.probePause * 2, Defaults.startProbeInterval)
+        run.probePause = min(run.probePause * 5 / 4, Defaults.startProbeInterval)
     }
 
     private enum Listening {
@@ -50,6 +51,9 @@ extension Supervisor {
         let slot = run.assignment.slot
         let port = run.record.port
         let sockets = TCPSockets.listening(ofProcess: run.process?.value.pid ?? getpid())
+        let nobody = "waiting for PORT \(port) to be listened on by \(slot)"
+        // In a network of its own that is the usual answer, and then nobody needs to be asked what he holds.
+        guard !sockets.sockets.isEmpty else { return .notYet(message: nobody) }
         let own = sockets.sockets(heldBy: (try? run.cgroup.processIDs()) ?? [])
         if own.contains(where: { $0.port == port && $0.isReachableOnLoopback }) { return .onItsPort }
         if own.contains(where: { $0.port == port }) {
@@ -64,7 +68,7 @@ extension Supervisor {
             let list = Set(own.map(\.port)).sorted().map(String.init).joined(separator: ", ")
             return .notYet(message: "\(slot) listens on \(list), not on PORT \(port); let it use the variable PORT")
         }
-        return .notYet(message: "waiting for PORT \(port) to be listened on by \(slot)")
+        return .notYet(message: nobody)
     }
 
     func startTimedOut(_ run: Run, of instance: ManagedInstance) {

@@ -12,6 +12,7 @@ extension Supervisor {
     func start(_ instance: ManagedInstance) {
         guard !hasLeft else { return }
         instance.startNumber += 1
+        if startStandby(of: instance) { return }
         let assignment = instance.assignment
         let path = appDirectory(of: assignment)
         let isComplete = directory.exists(path)
@@ -114,6 +115,43 @@ extension Supervisor {
     }
 
     private func spawn(_ instance: ManagedInstance, appDirectory: String) throws {
+        let spawned = try spawnInit(of: instance, appDirectory: appDirectory, waits: false)
+        let run = spawned.run
+        instance.run = run
+        instance.reason = "waiting for the process to start"
+        save(instance)
+        openNetwork(of: run)
+        do {
+            try watch(run, of: instance)
+        } catch {
+            // Nobody would see its end, so it must not live.
+            abandon(run, of: instance)
+            throw error
+        }
+        if let egress = spawned.egress { startEgress(of: run, link: egress.value.second) }
+        watchStart(of: run, instance)
+    }
+
+    /// From now on the run has so long to become ready.
+    func watchStart(of run: Run, _ instance: ManagedInstance) {
+        run.timers[.startTimeout] = schedule(after: lifecycle(of: instance).startTimeout) { supervisor in
+            supervisor.startTimedOut(run, of: instance)
+        }
+    }
+
+    /// A `paas-init` that was just started, with its end of what the two talk by.
+    struct SpawnedInit {
+        let run: Run
+        /// Of the network mode `egress`, the second end for the tool.
+        let egress: Shared<SocketPair>?
+        /// Of a run that waits: both ends of the FIFO, and what it shows of the host.
+        let wait: (go: Shared<OwnedDescriptor>, shown: ShownFiles)?
+    }
+
+    /// Starts `paas-init` for an instance, in the cgroup and with the directory of a new run.
+    ///
+    /// - Parameter waits: the run is one that the instance does not have yet, see ``Standby``; otherwise it is written down first.
+    func spawnInit(of instance: ManagedInstance, appDirectory: String, waits: Bool) throws -> SpawnedInit {
         let assignment = instance.assignment
         let network = try dependencies.planner.network(of: assignment.spec)
         let port = try takePort(for: instance, network: network)
@@ -123,6 +161,8 @@ extension Supervisor {
             assignment: assignment, port: Int(port), userID: userID,
             directories: try directories(of: assignment, app: appDirectory))
         plan.lingers = true
+        plan.waits = waits
+        let shown = waits ? ShownFiles(plan) : nil
         plan.denialPause = plan.systemCallFilter == nil ? nil : configuration.denialPause
 
         let runID = Self.makeRunID()
@@ -136,10 +176,12 @@ extension Supervisor {
             runID: runID, cgroup: cgroup.path, cgroupInode: cgroup.inode, process: nil, appPID: nil, port: port,
             network: network, startedAt: .now, startedMonotonic: MonotonicInstant.now.nanoseconds, ready: false,
             stopRequested: false, bootID: ProcFS.bootID)
-        instance.denials.beginRun()
         // On disk before the process exists: an agent that dies in between is followed by one that looks into the
-        // cgroup for it.
-        try saveStart(of: record, for: instance)
+        // cgroup for it. One that waits does not outlive the agent.
+        if !waits {
+            instance.denials.beginRun()
+            try saveStart(of: record, for: instance)
+        }
 
         let outReader = try OwnedDescriptor.open(directory.stdout(ofRun: runID), O_RDONLY | O_NONBLOCK)
         let errReader = try OwnedDescriptor.open(directory.stderr(ofRun: runID), O_RDONLY | O_NONBLOCK)
@@ -153,12 +195,13 @@ extension Supervisor {
         // Only paas-init keeps it: it is there for this agent and for the next.
         let connector = network == .host ? nil : listener
         let egress = network == .egress ? Shared(try SocketPair()) : nil
+        let go = try waits ? makeGo(ofRun: runID) : nil
         let started = try InitStart(
             path: configuration.initPath, plan: plan,
             descriptors: InitStart.Descriptors(
                 stdout: outWriter.rawValue, stderr: errWriter.rawValue, exitRecord: exitRecord.rawValue,
                 connector: connector?.value.descriptor.rawValue, egress: egress?.value.first.rawValue,
-                ended: endedWriter.rawValue, denials: denialsWriter.rawValue),
+                ended: endedWriter.rawValue, denials: denialsWriter.rawValue, go: go?.reader.value.rawValue),
             cgroup: cgroup.descriptor)
         undo.disarm()
 
@@ -168,21 +211,18 @@ extension Supervisor {
             stdout: Shared(outReader), stderr: Shared(errReader), ended: Shared(endedReader),
             denials: Shared(denialsReader), capture: makeCapture(of: assignment, runID: runID),
             startFailureReader: started.failure)
-        instance.run = run
-        instance.reason = "waiting for the process to start"
-        save(instance)
-        openNetwork(of: run)
-        do {
-            try watch(run, of: instance)
-        } catch {
-            // Nobody would see its end, so it must not live.
-            abandon(run, of: instance)
-            throw error
-        }
-        if let egress { startEgress(of: run, link: egress.value.second) }
-        run.timers[.startTimeout] = schedule(after: lifecycle(of: instance).startTimeout) { supervisor in
-            supervisor.startTimedOut(run, of: instance)
-        }
+        return SpawnedInit(run: run, egress: egress, wait: go.flatMap { go in shown.map { (go.both, $0) } })
+    }
+
+    /// The FIFO that a run waits at: the end for `paas-init`, and another for the agent. That one reads as well, so that writing
+    /// to one that nobody has any more is no error.
+    private func makeGo(
+        ofRun runID: String
+    ) throws(SystemError) -> (reader: Shared<OwnedDescriptor>, both: Shared<OwnedDescriptor>) {
+        let path = directory.go(ofRun: runID)
+        guard mkfifo(path, 0o600) == 0 else { throw SystemError(operation: "mkfifo", path: path, errno: errno) }
+        let reader = Shared(try OwnedDescriptor.open(path, O_RDONLY | O_NONBLOCK))
+        return (reader, Shared(try OwnedDescriptor.open(path, O_RDWR | O_NONBLOCK)))
     }
 
     private func saveStart(of record: RunRecord, for instance: ManagedInstance) throws {

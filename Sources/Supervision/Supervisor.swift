@@ -94,6 +94,11 @@ public actor Supervisor {
     /// For the next runs; see ``prepareRuns()``.
     var preparedRuns: [PreparedRun] = []
     var preparedRunNumber = 0
+    /// Instances that may get a standby, by id, and the timer for the next of them.
+    var standbyQueue: [String] = []
+    var standbyTimer: EventLoop.Timer?
+    /// Runs that no instance has any more and that are not gone yet, by id; see ``layToRest(_:)``.
+    var remains: [String: Run] = [:]
     /// When denials of an app were told last, and the timers for what may be told later, by app.
     var denialPaces: [String: DenialPace] = [:]
     var denialTimers: [String: EventLoop.Timer] = [:]
@@ -140,7 +145,12 @@ public actor Supervisor {
         let actions = instance.machine.handle(event)
         guard instance.machine != before || !actions.isEmpty else { return }
         if instance.machine.state != before.state { instance.since = .now }
-        if instance.machine.restarts > before.restarts { ledger.restarted(instance.assignment) }
+        if instance.machine.restarts > before.restarts {
+            ledger.restarted(instance.assignment)
+            instance.lastRestart = .now
+        }
+        // Before anything else: it must not begin any more.
+        if !mayKeepStandby(instance) { discardStandby(of: instance) }
         instance.reason = note ?? instance.reason
         if instance.machine.state == .running || instance.machine.state == .stopped { instance.reason = nil }
         for case .pause(let failures, let wasReady) in actions {
@@ -170,7 +180,7 @@ public actor Supervisor {
 
     private func perform(_ action: InstanceMachine.Action, for instance: ManagedInstance) {
         switch action {
-        case .start: isRestoring ? startLater(instance) : start(instance)
+        case .start: isRestoring && instance.standby == nil ? startLater(instance) : start(instance)
         case .openRoute, .closeRoute: break  // ``take(_:_:note:)`` has published the route.
         case .examineAndKill: examineAndKill(instance)
         case .closeRouteAndDrain: drain(instance)
@@ -188,15 +198,21 @@ public actor Supervisor {
     }
 
     private func choosePause(_ instance: ManagedInstance, failures: Int, wasReady: Bool) {
-        let delay = lifecycle(of: instance).backoff.delay(
-            failures: failures, wasReady: wasReady, jitter: Double.random(in: 0..<1))
+        let delay =
+            instance.nextHasBegun ? .zero : pauseLength(of: instance, failures: failures, wasReady: wasReady)
         instance.nextPause = delay
         instance.reason =
             delay == .zero
             ? "starting again at once" : "starting again in \(delay.shortText), after \(failures) failed in a row"
     }
 
+    func pauseLength(of instance: ManagedInstance, failures: Int, wasReady: Bool) -> Duration {
+        lifecycle(of: instance).backoff.delay(
+            failures: failures, wasReady: wasReady, jitter: Double.random(in: 0..<1))
+    }
+
     private func pause(_ instance: ManagedInstance) {
+        if instance.nextHasBegun { return feed(.pauseOver, to: instance) }
         let delay = instance.nextPause
         if delay != .zero { systemLine("starting again in \(delay.shortText)", of: instance) }
         cancelPause(instance)

@@ -15,6 +15,8 @@ public struct SupervisorConfiguration: Sendable {
     public var allowsSandboxOff = false
     /// Least time between two events of one app about one system call that its sandbox has blocked.
     public var denialPause = Duration.seconds(60)
+    /// Runs of this node at most that are made before they are needed; see `Standby`. 0: none.
+    public var standbys = Defaults.standbys
     /// What differs from the contract's defaults for every app that does not say otherwise.
     public var defaults = LifecycleRules()
 
@@ -53,7 +55,7 @@ struct Lifecycle {
     var log: LogRules {
         LogRules(
             sizeBytes: rules.logSizeBytes, keepSeconds: rules.logKeepSeconds, flood: rules.logFlood,
-            rate: rules.logRateBytesPerSecond)
+            rate: rules.logRateBytesPerSecond, compression: rules.logCompression)
     }
 
     /// The exit code means that the app has done what it was to do.

@@ -148,10 +148,29 @@ enum AccessText {
     static func bytes(_ record: AccessRecord) -> [UInt8] {
         let (seconds, attoseconds) = record.duration.components
         let microseconds = max(0, seconds * 1_000_000 + attoseconds / 1_000_000_000_000)
-        let fraction = "\(1_000 + microseconds % 1_000)".dropFirst()
-        var text = "\(record.client) \(record.method) \(record.path) \(record.status) \(record.bytes) "
-        text += "\(microseconds / 1_000).\(fraction) \(record.requestID)"
-        if record.isCut { text += " cut" }
-        return Array(text.utf8)
+        // Every request has a line, so it is put together without strings.
+        var text: [UInt8] = []
+        text.reserveCapacity(record.path.utf8.count + 96)
+        for word in [record.client, record.method, record.path] {
+            text += word.utf8
+            text.append(0x20)
+        }
+        add(Int64(record.status), to: &text)
+        text.append(0x20)
+        add(record.bytes, to: &text)
+        text.append(0x20)
+        add(microseconds / 1_000, to: &text)
+        text.append(UInt8(ascii: "."))
+        for divisor in [100, 10, 1] as [Int64] { text.append(0x30 + UInt8(microseconds / divisor % 10)) }
+        text.append(0x20)
+        record.requestID.append(to: &text)
+        if record.isCut { text += " cut".utf8 }
+        return text
+    }
+
+    /// Appends a number that is not negative.
+    private static func add(_ number: Int64, to text: inout [UInt8]) {
+        if number >= 10 { add(number / 10, to: &text) }
+        text.append(0x30 + UInt8(number % 10))
     }
 }

@@ -19,7 +19,7 @@ struct AgentOptions: ParsableArguments {
         "api", "token", "ca-certificate", "router", "router-tls", "router-certificate", "router-key", "node",
         "port-range", "cgroup-root", "reserve-memory", "reserve-processes",
         "init-path", "allow-sandbox-off",
-        "minimum-sandbox", "log-total",
+        "minimum-sandbox", "log-total", "standbys",
     ])
 
     @Option(
@@ -100,6 +100,12 @@ struct AgentOptions: ParsableArguments {
     var logTotal: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Sandboxes at most that wait for the next start of an app, so that a crash is over sooner; 0: none. Default: "
+                + "\(Defaults.standbys).", valueName: "count"))
+    var standbys: String?
+
+    @Option(
         name: .customLong("default"),
         help: ArgumentHelp(
             "Default for apps that do not say otherwise, such as start-timeout=90s; may be repeated. Names: "
@@ -137,6 +143,8 @@ struct AgentSettings: Sendable {
     var minimumSandbox: SandboxMinimum
     /// Bytes of all logs; nil for a part of the disk.
     var logTotalBytes: Int64?
+    /// Runs that are made before they are needed.
+    var standbys: Int
     /// What holds for apps that do not say otherwise.
     var lifecycle: LifecycleRules
     private let reload: @Sendable () throws -> LogSettings
@@ -207,8 +215,19 @@ struct AgentSettings: Sendable {
             }
             return count.bytes
         }
+        standbys =
+            try settings.value("standbys", flag: options.standbys) { text, source in
+                guard let count = Int(text), (0...Self.mostStandbys).contains(count) else {
+                    throw PaaSModel.ValidationError(
+                        field: source, message: "'\(text.prefix(40))' is not a number from 0 to \(Self.mostStandbys)")
+                }
+                return count
+            } ?? Defaults.standbys
         lifecycle = try Self.lifecycle(settings, options.defaults)
     }
+
+    /// Each takes two processes and eight descriptors of the agent.
+    private static let mostStandbys = 4_096
 
     private static func lifecycle(_ settings: Settings, _ flags: [String]) throws -> LifecycleRules {
         let given = try assignments(flags, of: "--default", names: LifecycleRules.fields.map(\.option))

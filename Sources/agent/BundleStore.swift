@@ -34,7 +34,12 @@ struct BundleStore: BundleProvider {
         guard chmod(archive, 0o444) == 0, mkdir(attempt, 0o755) == 0, chown(attempt, userID, userID) == 0 else {
             throw ProgramError("cannot prepare \(attempt): \(String(cString: strerror(errno)))")
         }
-        let plan = try planner.unpackPlan(archive: archive, destination: attempt, userID: userID)
+        var status = stat()
+        guard stat(archive, &status) == 0 else {
+            throw ProgramError("cannot look at \(archive): \(String(cString: strerror(errno)))")
+        }
+        let plan = try planner.unpackPlan(
+            archive: archive, archiveBytes: Int64(status.st_size), destination: attempt, userID: userID)
         let result = try await runner.run(
             plan, app: "unpack", runID: "bundle-\(sha256.prefix(12))-\(UInt32.random(in: .min ... .max))",
             limits: CgroupLimits(), timeLimit: Self.timeLimit)

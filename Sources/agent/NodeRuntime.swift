@@ -90,6 +90,7 @@ final class NodeRuntime {
             stateDirectory: settings.home.agent, initPath: settings.initPath, portRange: settings.portRange)
         configuration.defaults = settings.lifecycle
         configuration.allowsSandboxOff = settings.allowSandboxOff
+        configuration.standbys = settings.standbys
         let supervisor = try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(

@@ -202,6 +202,18 @@ struct FramingTests {
         }
     }
 
+    /// What is answered while a byte comes now and then.
+    private func answerToTrickle(on wire: Wire) async throws -> String {
+        let sending = Task {
+            while !Task.isCancelled {
+                try await wire.send("a")
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        defer { sending.cancel() }
+        return try await wire.receive(until: "\r\n\r\n")
+    }
+
     @Test func slowHeadIsAnswered408() async throws {
         try await withRouter(configure: { $0.headTimeout = .milliseconds(50) }) { router in
             let answer = try await router.exchange("GET / HTTP/1.1\r\nHo")
@@ -218,15 +230,7 @@ struct FramingTests {
             let wire = try await router.connect()
             try await wire.send("GET / HTTP/1.1\r\nX-A: ")
             // All that a head may have takes longer than its time; then it would be 431.
-            let sending = Task {
-                while !Task.isCancelled {
-                    try await wire.send("a")
-                    try await Task.sleep(for: .milliseconds(20))
-                }
-            }
-            let answer = try await wire.receive(until: "\r\n\r\n")
-            sending.cancel()
-            #expect(answer.status == 408)
+            #expect(try await answerToTrickle(on: wire).status == 408)
             await wire.close()
         }
     }
@@ -237,6 +241,17 @@ struct FramingTests {
             let answer = try await router.exchange(
                 "POST /apps/web/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
             #expect(answer.status == 408)
+        }
+    }
+
+    /// A byte now and then ended every silence, and held a place among the app's requests for ever.
+    @Test func bodyThatTricklesIsAnswered408() async throws {
+        let backend = try await Backend.echo()
+        try await withRouter(["web": backend], configure: { $0.bodyTimeout = .milliseconds(300) }) { router in
+            let wire = try await router.connect()
+            try await wire.send("POST /apps/web/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+            #expect(try await answerToTrickle(on: wire).status == 408)
+            await wire.close()
         }
     }
 

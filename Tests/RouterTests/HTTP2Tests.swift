@@ -125,6 +125,41 @@ struct HTTP2Tests {
         }
     }
 
+    /// The codec tells of a head when it is complete; until then nobody looked at the clock, as long as another stream was open.
+    @Test func aHeadInPiecesHasTheTimeOfAHead() async throws {
+        // Takes a request and never answers.
+        let backend = try await Backend { wire, _ in _ = try await wire.receiveAll() }
+        let tls = try RouterTLS { [authority] in try authority.issue($0) }
+        let configure: (inout RouterConfiguration) -> Void = {
+            $0.headTimeout = .seconds(2)
+            $0.firstByteTimeout = .seconds(600)
+            $0.idleTimeout = .seconds(600)
+        }
+        try await withRouter(["web": backend], tls: tls, configure: configure) { router in
+            let wire = try await Wire.connect(tlsPort: router.tlsPort, protocols: ["h2"])
+            // GET https /apps/web/, the authority "a".
+            let fields: [UInt8] = [0x82, 0x87, 0x04, 0x0A] + Array("/apps/web/".utf8) + [0x01, 0x01, 0x61]
+            let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + Self.frame(4, 0, stream: 0, [])
+            try await wire.send(ByteBuffer(bytes: preface + Self.frame(1, 5, stream: 1, fields)))
+            let pieces =
+                Self.frame(1, 1, stream: 3, fields) + Self.frame(9, 0, stream: 3, [0x88])
+                + Self.frame(9, 4, stream: 3, [0x88])
+            let sending = Task {
+                for byte in pieces.dropLast() {
+                    try await wire.send(ByteBuffer(bytes: [byte]))
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+            }
+            _ = try? await wire.receiveAll()
+            sending.cancel()
+            await wire.close()
+        }
+    }
+
+    private static func frame(_ kind: UInt8, _ flags: UInt8, stream: UInt8, _ payload: [UInt8]) -> [UInt8] {
+        [0, 0, UInt8(payload.count), kind, flags, 0, 0, 0, stream] + payload
+    }
+
     @Test func anAnswerThatBreaksOffIsReset() async throws {
         let backend = try await Backend.fixed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         try await withClient(backend) { client, _ in

@@ -137,6 +137,43 @@ struct LifecycleTests {
         await #expect(throws: (any Error).self) { try await Wire.connect(port: port) }
     }
 
+    /// The router closed while the end of the answer waited for the client, who then missed up to 64 KiB of it.
+    @Test(arguments: [false, true])
+    func aSlowClientGetsTheEndOfItsAnswer(beforeTheRouterLeaves isLeaving: Bool) async throws {
+        let length = 4 << 20
+        let backend = try await Backend { wire, _ in
+            _ = try await wire.receive(until: "\r\n\r\n")
+            try await wire.send("HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\n\r\n")
+            try await wire.send(ByteBuffer(repeating: 0x61, count: length))
+            _ = try await wire.receiveAll()
+        }
+        try await withRouter(["web": backend]) { router in
+            let wire = try await router.connect()
+            try await wire.setReading(false)
+            try await wire.send(Self.request)
+            let isRecorded = Counter()
+            let recording = Task {
+                for await _ in router.records {
+                    isRecorded.add(1)
+                    break
+                }
+            }
+            // Read by read, so that the router is never far ahead when it has the whole answer.
+            while isRecorded.value == 0 {
+                wire.channel.read()
+                try await Task.sleep(for: .microseconds(100))
+            }
+            await recording.value
+            if isLeaving { router.server.handOver(grace: .zero) } else { try await wire.closeOutput() }
+            try await Task.sleep(for: .milliseconds(20))
+            // It fails where NIO has read to the end by itself.
+            try? await wire.setReading(true)
+            let answer = try await wire.receiveAll()
+            #expect(answer.utf8.count > length)
+            await wire.close()
+        }
+    }
+
     @Test func addressInUseIsNamed() async throws {
         let backend = try await Backend.echo()
         let server = RouterServer(

@@ -32,6 +32,10 @@ struct PublicAddressTests {
         ("https://example.org/a", "https://example.org/a"), ("//example.org/a", "//example.org/a"),
         ("http://127.0.0.1:9/a", "http://127.0.0.1:9/a"), ("mailto:a@b", "mailto:a@b"),
         ("http://evil:20001/a", "http://evil:20001/a"),
+        // Characters of several bytes were counted as one, and took as much away from the port.
+        ("http://pub:8080/caf\u{e9}?\u{1f600}", "http://pub:8080/apps/web/caf\u{e9}?\u{1f600}"),
+        // A slash with an accent is no slash to Swift, and was left at the root.
+        ("/\u{301}a", "/apps/web/\u{301}a"),
     ])
     func locationIsMovedUnderThePrefix(_ value: String, _ expected: String) {
         #expect(location(value, byPath) == expected)
@@ -56,9 +60,9 @@ struct PublicAddressTests {
         #expect(cookie(value, byHost) == value)
     }
 
-    @Test func bytesThatAreNotUTF8StayAsTheyAre() {
-        let bytes: [UInt8] = [0x2F, 0xE9]
-        #expect(byPath.location(bytes) == bytes)
+    @Test func bytesThatAreNotUTF8ArePartOfAnAddressToo() {
+        #expect(byPath.location([0x2F, 0xE9]) == Array("/apps/web/".utf8) + [0xE9])
         #expect(byPath.cookie([0x61, 0x3D, 0xE9]) == [0x61, 0x3D, 0xE9])
+        #expect(byPath.cookie(Array("a;path=/".utf8) + [0xE9]) == Array("a;path=/apps/web/".utf8) + [0xE9])
     }
 }

@@ -14,7 +14,7 @@ struct RequestRoutingTests {
         ("/apps/%77%65b/x", "/x"), ("/apps/web/../../other/", "/../../other/"), ("/apps/web/?", "/?"),
     ])
     func pathNamesTheAppAndTheRestIsUntouched(_ target: String, _ expected: String) throws {
-        let request = AppRequest(app: "web", target: expected, prefix: "/apps/web", authority: "a:8080")
+        let request = AppRequest(app: "web", target: .text(expected), prefix: "/apps/web", authority: "a:8080")
         #expect(try route(target) == .app(request))
     }
 
@@ -38,7 +38,7 @@ struct RequestRoutingTests {
 
     @Test(arguments: ["web.localhost", "WEB.LOCALHOST:8080", "web.localhost.", "Web.localhost.:1", "web.localhost:"])
     func hostNamesTheApp(_ host: String) throws {
-        let request = AppRequest(app: "web", target: "/apps/x/", prefix: nil, authority: host)
+        let request = AppRequest(app: "web", target: .text("/apps/x/"), prefix: nil, authority: host)
         #expect(try route("/apps/x/", host: host) == .app(request))
     }
 
@@ -53,9 +53,9 @@ struct RequestRoutingTests {
     }
 
     @Test func absoluteFormOverridesTheHostField() throws {
-        let byPath = AppRequest(app: "web", target: "/x?y", prefix: "/apps/web", authority: "b:1")
+        let byPath = AppRequest(app: "web", target: .text("/x?y"), prefix: "/apps/web", authority: "b:1")
         #expect(try route("http://b:1/apps/web/x?y", host: "web.localhost") == .app(byPath))
-        let byHost = AppRequest(app: "web", target: "/?y", prefix: nil, authority: "web.localhost")
+        let byHost = AppRequest(app: "web", target: .text("/?y"), prefix: nil, authority: "web.localhost")
         #expect(try route("HTTP://web.localhost?y") == .app(byHost))
     }
 

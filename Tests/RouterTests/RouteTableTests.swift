@@ -9,17 +9,13 @@ struct RouteTableTests {
     private let first = Upstream(id: "i-1", host: "127.0.0.1", port: 1)
     private let second = Upstream(id: "i-2", host: "127.0.0.1", port: 2)
 
-    private func table(_ upstreams: Upstream...) -> RouteTable {
-        let table = RouteTable()
-        table.set(app: "web", route: Route(state: .ready, upstreams: upstreams))
-        return table
-    }
+    private func table(_ upstreams: Upstream...) -> UpstreamTable { UpstreamTable(upstreams) }
 
     @Test func unknownAndRemovedAppsHaveNoRoute() {
         let table = table(first)
         #expect(table.claim(app: "other") == .unknown)
-        table.remove(app: "web")
-        #expect(table.route(app: "web") == nil)
+        table.table.remove(app: "web")
+        #expect(table.table.route(app: "web") == nil)
         #expect(table.claim(app: "web") == .unknown)
     }
 
@@ -29,7 +25,7 @@ struct RouteTableTests {
 
     @Test func equallyBusyInstancesTakeTurns() {
         let table = table(first, second)
-        var chosen: [Claim] = []
+        var chosen: [UpstreamTable.Choice] = []
         for _ in 1...4 {
             let claim = table.claim(app: "web")
             if case .upstream(let upstream) = claim { table.release(upstream, of: "web") }
@@ -44,7 +40,7 @@ struct RouteTableTests {
         #expect(table.claim(app: "web") == .upstream(second))
         table.release(second, of: "web")
         #expect(table.claim(app: "web") == .upstream(second))
-        #expect(table.inFlight(upstreamID: "i-1") == 1)
+        #expect(table.table.inFlight(upstreamID: "i-1") == 1)
     }
 
     @Test func failedInstanceIsChosenOnlyWithoutAnother() {
@@ -69,8 +65,8 @@ struct RouteTableTests {
         table.readmit(first)
         #expect(table.claim(app: "web", now: now) == .upstream(first))
         ejectFirst()
-        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
-        table.set(app: "web", route: Route(state: .ready, upstreams: [second, first]))
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [second, first]))
         table.release(first, of: "web")
         let claims = (1...2).map { _ in table.claim(app: "web", now: now) }
         #expect(claims.contains(.upstream(first)))
@@ -87,7 +83,7 @@ struct RouteTableTests {
 
     @Test func anAppIsFullUntilARequestOfItsOwnEnds() {
         let table = table(first)
-        table.set(app: "other", route: Route(state: .ready, upstreams: [second]))
+        table.table.set(app: "other", route: Route(state: .ready, upstreams: [second]))
         #expect(table.claim(app: "web", limit: 2) == .upstream(first))
         #expect(table.claim(app: "web", limit: 2) == .upstream(first))
         #expect(table.claim(app: "web", limit: 2) == .full)
@@ -103,19 +99,31 @@ struct RouteTableTests {
         _ = table.claim(app: "web")
         _ = table.claim(app: "web")
         #expect(table.release(first, of: "web"))
-        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
         #expect(!table.release(first, of: "web"))
         #expect(!table.isRouted(first) && table.isRouted(second))
     }
 
+    /// The same id at another address: connections to the old one were kept.
+    @Test func anInstanceThatMovedIsRoutedNoMore() {
+        let table = table(first)
+        let calls = Counter()
+        _ = table.table.addObserver { calls.add(1) }
+        let old = table.instance(first)
+        table.table.set(
+            app: "web", route: Route(state: .ready, upstreams: [Upstream(id: "i-1", host: "127.0.0.1", port: 3)]))
+        #expect(!table.table.isRouted(old))
+        #expect(calls.value == 1)
+    }
+
     @Test func drainOfAnIdleInstanceReturnsAtOnce() async {
-        #expect(await table(first).drain(upstreamID: "i-1", deadline: .seconds(3_600)) == 0)
+        #expect(await table(first).table.drain(upstreamID: "i-1", deadline: .seconds(3_600)) == 0)
     }
 
     @Test func cancelledDrainReturnsWhatIsLeft() async {
         let table = table(first)
         _ = table.claim(app: "web")
-        let drain = Task { await table.drain(upstreamID: "i-1", deadline: .seconds(3_600)) }
+        let drain = Task { [table = table.table] in await table.drain(upstreamID: "i-1", deadline: .seconds(3_600)) }
         drain.cancel()
         #expect(await drain.value == 1)
     }
@@ -123,16 +131,16 @@ struct RouteTableTests {
     @Test func observersHearOnlyOfInstancesThatLeave() {
         let table = table(first)
         let calls = Counter()
-        let key = table.addObserver { calls.add(1) }
-        table.set(app: "web", route: Route(state: .ready, upstreams: [first, second]))
+        let key = table.table.addObserver { calls.add(1) }
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [first, second]))
         #expect(calls.value == 0)
-        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
         #expect(calls.value == 1)
-        table.set(app: "web", route: Route(state: .stopped, upstreams: [second]))
+        table.table.set(app: "web", route: Route(state: .stopped, upstreams: [second]))
         #expect(calls.value == 2)
-        table.removeObserver(key)
-        table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
-        table.remove(app: "web")
+        table.table.removeObserver(key)
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [second]))
+        table.table.remove(app: "web")
         #expect(calls.value == 2)
     }
 }

@@ -16,6 +16,8 @@ struct RouterSettingTests {
         try setting("head-fields").set("50", in: &configuration)
         try setting("head-timeout").set("1500ms", in: &configuration)
         try setting("requests-per-app").set("7", in: &configuration)
+        try setting("body-rate").set("0", in: &configuration)
+        #expect(configuration.bodyRate == 0)
         #expect(configuration.limits.requestHeadBytes == 16_384)
         #expect(configuration.limits.fieldCount == 50)
         #expect(configuration.headTimeout == .milliseconds(1_500))
@@ -24,7 +26,8 @@ struct RouterSettingTests {
 
     @Test(arguments: [
         ("head-size", "1"), ("head-size", "2M"), ("head-size", "many"), ("head-fields", "-1"), ("head-fields", "1.5"),
-        ("head-timeout", "0s"), ("head-timeout", "1d"), ("head-timeout", "soon"), ("connections", "0"),
+        ("head-timeout", "0s"), ("head-timeout", "1d"), ("head-timeout", "soon"), ("body-rate", "2G"),
+        ("connections", "0"),
     ])
     func whatMakesNoSenseIsRefusedByNameAndRange(_ name: String, _ text: String) throws {
         let setting = try setting(name)

@@ -61,6 +61,32 @@ struct SocketSourceTests {
         try await backend.stop()
     }
 
+    /// A name may stand for an address of IPv6 first, where this app does not listen.
+    @Test func anInstanceMayBeReachedByAHostName() async throws {
+        let backend = try await Backend.echo()
+        try await withRouter { router in
+            let named = Upstream(id: "i-named", host: "localhost", port: backend.port)
+            let unknown = Upstream(id: "i-unknown", host: "no-such-host.invalid", port: 1)
+            router.table.set(app: "named", route: Route(state: .ready, upstreams: [named]))
+            router.table.set(app: "unknown", route: Route(state: .ready, upstreams: [unknown]))
+            let (found, lost) = (try await router.get("/apps/named/"), try await router.get("/apps/unknown/"))
+            #expect(found.status == 200 && lost.status == 502)
+        }
+        try await backend.stop()
+    }
+
+    @Test func clientsComeByIPv6Too() async throws {
+        let backend = try await Backend.echo()
+        try await withRouter(["web": backend], configure: { $0.host = "::1" }) { router in
+            let wire = try await Wire.connect(port: router.port, host: "::1")
+            try await wire.send("GET /apps/web/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            let answer = try await wire.receiveMessage()
+            #expect(answer.contains("X-Forwarded-For: ::1\r\n"))
+            await wire.close()
+        }
+        try await backend.stop()
+    }
+
     @Test func aSocketThatCannotBeHadLeadsToAnotherInstanceOrTo502() async throws {
         let backend = try await Backend.echo()
         try await withRouter(sockets: { upstream, eventLoop, _ in

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import LinuxSystem
+import Logging
 import NIOCore
+import NIOPosix
 import NIOSSL
 import Synchronization
 import Testing
@@ -66,6 +69,39 @@ struct TLSTests {
             // An alert, perhaps, but no HTTP.
             #expect((try? await talker.receiveAll())?.contains("HTTP/") != true)
         }
+    }
+
+    /// A client whose handshake was under way when the router handed its sockets over was cut off.
+    @Test func whoHasNotShakenHandsYetIsWaitedForInAHandover() async throws {
+        try await withRouter(tls: tls()) { router in
+            // Accepted in their order: once the second has its answer, the first is the router's, too.
+            let late = try await Wire.connect(port: router.tlsPort)
+            let used = try await Wire.connect(tlsPort: router.tlsPort)
+            router.server.handOver(grace: .seconds(3_600))
+            var answer = ""
+            repeat {
+                try await used.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                answer = try await used.receiveMessage()
+            } while !answer.contains("Connection: close")
+            _ = try await used.receiveAll()
+            await used.close()
+            // A hello without anything in it is answered by an alert.
+            try await late.send(ByteBuffer(bytes: [0x16, 3, 1, 0, 4, 1, 0, 0, 0]))
+            #expect(try await late.receiveAll().utf8.starts(with: [0x15, 3]))
+        }
+    }
+
+    /// The socket for TLS stayed open, and clients waited in it, when the other address was somebody's already.
+    @Test func whoCannotListenForPlainConnectionsListensForNone() async throws {
+        let taken = try ListeningSocket.bind(host: "127.0.0.1", port: 0)
+        let given = try ListeningSocket.bind(host: "127.0.0.1", port: 0)
+        let (port, address) = (try ListeningSocket.address(of: taken).port, try ListeningSocket.address(of: given))
+        let server = RouterServer(
+            configuration: RouterConfiguration(host: "127.0.0.1", port: Int(port)), table: RouteTable(),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
+            tls: RouterTLSListener(host: "127.0.0.1", port: 0, tls: try tls(), listeningSocket: given.relinquish()))
+        await #expect(throws: RouterError.self) { try await server.run() }
+        await #expect(throws: (any Error).self) { try await Wire.connect(port: Int(address.port)) }
     }
 
     @Test func filesAreReadAgainAndAFailureChangesNothing() async throws {

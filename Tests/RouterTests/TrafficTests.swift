@@ -43,19 +43,15 @@ struct TrafficTests {
 
     private let upstream = Upstream(id: "i-1", host: "127.0.0.1", port: 1)
 
-    private func table() -> RouteTable {
-        let table = RouteTable()
-        table.set(app: "web", route: Route(state: .ready, upstreams: [upstream]))
-        return table
-    }
+    private func table() -> UpstreamTable { UpstreamTable([upstream]) }
 
     @Test func aRoutedInstanceIsCountedFromNothingOn() {
         let table = table()
-        #expect(table.traffic["i-1"]?.requests == 0)
+        #expect(table.table.traffic["i-1"]?.requests == 0)
         _ = table.claim(app: "web")
         table.release(upstream, of: "web", .init(latencyNanoseconds: 5_000_000))
-        #expect(table.traffic["i-1"]?.requests == 1)
-        #expect(table.traffic["i-1"]?.latencies.quantile(0.99) != nil)
+        #expect(table.table.traffic["i-1"]?.requests == 1)
+        #expect(table.table.traffic["i-1"]?.latencies.quantile(0.99) != nil)
     }
 
     @Test func aClientThatLeftCountsWithoutALatencyAndARetryNotAtAll() {
@@ -64,19 +60,19 @@ struct TrafficTests {
         table.release(upstream, of: "web", .init(latencyNanoseconds: nil))
         _ = table.claim(app: "web")
         table.release(upstream, of: "web")
-        #expect(table.traffic["i-1"]?.requests == 1)
-        #expect(table.traffic["i-1"]?.latencies.quantile(0.99) == nil)
+        #expect(table.table.traffic["i-1"]?.requests == 1)
+        #expect(table.table.traffic["i-1"]?.latencies.quantile(0.99) == nil)
     }
 
     @Test func countersOfAnInstanceThatLeftAreForgottenAfterItsLastRequest() {
         let table = table()
         _ = table.claim(app: "web")
-        table.remove(app: "web")
-        #expect(table.traffic["i-1"] != nil)
+        table.table.remove(app: "web")
+        #expect(table.table.traffic["i-1"] != nil)
         table.release(upstream, of: "web", .init(latencyNanoseconds: 1))
-        #expect(table.traffic.isEmpty)
-        table.set(app: "web", route: Route(state: .ready, upstreams: [upstream]))
-        table.remove(app: "web")
-        #expect(table.traffic.isEmpty)
+        #expect(table.table.traffic.isEmpty)
+        table.table.set(app: "web", route: Route(state: .ready, upstreams: [upstream]))
+        table.table.remove(app: "web")
+        #expect(table.table.traffic.isEmpty)
     }
 }

@@ -15,6 +15,7 @@ final class InitRun {
     private var output: Shared<OwnedDescriptor>?
     private let ended: OwnedDescriptor
     private let denials: OwnedDescriptor
+    private var go: Shared<OwnedDescriptor>?
     private var received: [UInt8] = []
 
     static let userID: UInt32 = 1_900_999_000
@@ -92,6 +93,9 @@ final class InitRun {
         try #require(mkfifo(directory + "/denials", 0o600) == 0)
         self.denials = try OwnedDescriptor.open(directory + "/denials", O_RDONLY | O_NONBLOCK)
         let denialsWriter = try OwnedDescriptor.open(directory + "/denials", O_RDWR | O_NONBLOCK)
+        try #require(mkfifo(directory + "/go", 0o600) == 0)
+        let goReader = try OwnedDescriptor.open(directory + "/go", O_RDONLY | O_NONBLOCK)
+        self.go = try Shared(OwnedDescriptor.open(directory + "/go", O_RDWR | O_NONBLOCK))
         let connector = try MessageSocket.listen(at: directory + "/connector")
         let egress = try Self.egressLink(isReady: egressReady)
         self.output = Shared(reader)
@@ -101,7 +105,7 @@ final class InitRun {
             descriptors: InitStart.Descriptors(
                 stdout: writer.rawValue, stderr: writer.rawValue, exitRecord: record.rawValue,
                 connector: connector.descriptor.rawValue, egress: egress.rawValue, ended: endedWriter.rawValue,
-                denials: denialsWriter.rawValue),
+                denials: denialsWriter.rawValue, go: goReader.rawValue),
             cgroup: nil)
     }
 
@@ -123,6 +127,28 @@ final class InitRun {
         try waitUntilReadable(started.failure.value, "paas-init neither started the app nor failed")
         let bytes = try readToEnd(started.failure.value)
         return bytes.isEmpty ? nil : try StartFailure(bytes: bytes)
+    }
+
+    /// Lets a run begin that waits.
+    func begin() throws { try #require(go).value.writeAll(GoMessage().bytes) }
+
+    /// Is no longer there to let the run begin, as an agent that dies.
+    func letGo() { go = nil }
+
+    /// Returns once the app's process waits: nothing but execve is left to do. Its number as the host has it.
+    func waitUntilWaiting() throws -> Int32 {
+        while true {
+            // It is forked last, and its call is poll(2), which ppoll is on some machines.
+            if let child = ProcFS.children(of: process.value.pid).first,
+                let call = ProcFS.text(of: "/proc/\(child)/syscall")?.split(separator: " ").first,
+                ["7", "271", "73"].contains(call)
+            {
+                return child
+            }
+            let hasEnded = try process.value.exitStatus() != nil
+            try #require(!hasEnded, "paas-init ended before its app waited")
+            sched_yield()
+        }
     }
 
     /// Waits until the app has written a text.

@@ -15,14 +15,15 @@ struct RunPlanTests {
         plan.outOfMemoryScoreAdjustment = -1
         plan.connectorPort = 20_001
         plan.lingers = true
+        plan.waits = true
         plan.denialPause = .seconds(60)
         let bytes = try plan.encoded()
         var reader = RecordReader(bytes)
         let header = (0..<24).map { _ in reader.next(UInt32.self) }
         #expect(
             header == [
-                0x4E4C_5050, 7, UInt32(bytes.count), 0, 1_900_000_000, 1_900_000_000, UInt32.max, 2, 2, 0, 0, 0,
-            ] + Array(repeating: 0, count: 8) + [20_001, 0, 1, 60_000])
+                0x4E4C_5050, 8, UInt32(bytes.count), 0, 1_900_000_000, 1_900_000_000, UInt32.max, 2, 2, 0, 0, 0,
+            ] + Array(repeating: 0, count: 8) + [20_001, 0, 9, 60_000])
         let strings: [[UInt8]] = ["h", "/", "a", "b", "A==", "Z=1"].map { text in
             [UInt8(text.utf8.count), 0, 0, 0] + Array(text.utf8) + [0]
         }
@@ -52,6 +53,10 @@ struct RunPlanTests {
             {
                 $0.joins = true
                 $0.denialPause = .seconds(1)
+            },
+            {
+                $0.joins = true
+                $0.waits = true
             },
             { $0.resourceLimits = Array(repeating: ResourceLimit(.coreBytes, soft: 0), count: 17) },
         ]

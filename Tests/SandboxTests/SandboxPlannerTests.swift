@@ -190,4 +190,16 @@ struct SessionPlanTests {
             plan.mounts.contains(.file(target: "/run/secrets/KEY_7", contents: "v7", mode: 0o400, options: .owned)))
         #expect(try plan.encoded().count < RunPlan.maxBytes)
     }
+
+    /// The smallest archive with one entry too many has to be counted, and those of most apps need not.
+    @Test func onlyAnArchiveThatMayHaveTooManyEntriesIsCounted() throws {
+        let header: Int64 = 512
+        #expect(SandboxPlanner.mustBeCounted(archiveBytes: header * Int64(SandboxPlanner.maxArchiveEntries + 1)))
+        #expect(!SandboxPlanner.mustBeCounted(archiveBytes: header * Int64(SandboxPlanner.maxArchiveEntries)))
+        for (bytes, counts) in [(Int64(1) << 20, false), (1 << 30, true)] {
+            let plan = try SandboxPlanner().unpackPlan(
+                archive: "/tmp/a.tar", archiveBytes: bytes, destination: "/tmp/a", userID: UserIDs.range.lowerBound)
+            #expect(plan.argumentVector.last?.contains("tar --list") == counts)
+        }
+    }
 }

@@ -100,6 +100,25 @@ import Testing
         #expect(ended.actions == [.release])
     }
 
+    /// What would follow is what does follow.
+    @Test(arguments: RestartPolicy.allCases, InstanceState.allCases)
+    func restartIsForetold(_ policy: RestartPolicy, _ state: InstanceState) {
+        for goal in [Machine.Goal?.none, .running, .stopped, .removed] {
+            for ending in [
+                Ending(), Ending(succeeded: true), Ending(wasReady: true, wasHealthy: true), Ending(permanent: true),
+            ] {
+                let machine = Machine(policy: policy, goal: goal, state: state, restarts: 0, failures: 1)
+                let foretold = machine.restart(after: ending)
+                var after = machine
+                let actions = after.handle(.ended(ending))
+                #expect((foretold != nil) == (after.state == .restarting && state != .restarting))
+                if let foretold {
+                    check(actions, [.pause(failures: foretold.failures, wasReady: foretold.wasReady)])
+                }
+            }
+        }
+    }
+
     // MARK: The way down
 
     @Test func stopClosesTheRouteBeforeItSignals() {
@@ -152,7 +171,14 @@ import Testing
 
     // MARK: A new agent
 
-    @Test(arguments: [InstanceState.pending, .starting, .running, .restarting])
+    /// The pause before it was under way, and the next agent does not wait for its end.
+    @Test func restartThatCrossesARestartOfTheAgentCounts() {
+        var machine = Machine(policy: .always, goal: .running, state: .restarting, restarts: 3, failures: 1)
+        check(machine.handle(.foundNothing), [.start])
+        #expect(machine.restarts == 4)
+    }
+
+    @Test(arguments: [InstanceState.pending, .starting, .running])
     func runThatDiedWithTheMachineIsStartedAgain(_ state: InstanceState) {
         var machine = Machine(policy: .always, goal: .running, state: state, restarts: 3, failures: 1)
         check(machine.handle(.foundNothing), [.start])

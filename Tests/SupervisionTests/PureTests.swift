@@ -56,6 +56,17 @@ import Testing
         check(ports.allocate(owner: "b") { _ in true }, 20_001)
     }
 
+    @Test func anOwnerWhoReservesAnotherPortHasThatAlone() {
+        var ports = PortAllocator(range: 20_000...20_001)
+        _ = ports.allocate(owner: "a") { _ in true }
+        check(ports.reserve(20_001, owner: "a"), true)
+        check(ports.port(of: "a"), 20_001)
+        check(ports.allocate(owner: "b") { _ in true }, 20_000)
+        ports.release(owner: "a")
+        check(ports.port(of: "a"), nil)
+        check(ports.allocate(owner: "c") { _ in true }, 20_001)
+    }
+
     @Test func reservedPortIsNotHandedOut() {
         var ports = PortAllocator(range: 20_000...20_001)
         check(ports.reserve(20_000, owner: "a"), true)

@@ -42,10 +42,12 @@ final class SupervisorHarness: Sendable {
     /// A supervisor as an agent makes it at its start. Making another one on the same home is what a restart is; the
     /// earlier one must have been ``Agent/abandon()``ed.
     func startAgent(
-        initPath: String = SupervisorHarness.initPath, denialPause: Duration = .seconds(60)
+        initPath: String = SupervisorHarness.initPath, denialPause: Duration = .seconds(60),
+        standbys: Int = Defaults.standbys, stopping: Bool = false
     ) async throws -> Agent {
-        let agent = try Agent(home: home, cgroupRoot: cgroupRoot, initPath: initPath, denialPause: denialPause)
-        try await agent.supervisor.restore()
+        let agent = try Agent(
+            home: home, cgroupRoot: cgroupRoot, initPath: initPath, denialPause: denialPause, standbys: standbys)
+        try await agent.supervisor.restore(stopping: stopping)
         return agent
     }
 
@@ -65,11 +67,12 @@ final class SupervisorHarness: Sendable {
     ///
     /// - Parameter body: returns the agent that is there at the end, when it is another one.
     static func withAgent(
-        denialPause: Duration = .seconds(60), _ body: (SupervisorHarness, Agent) async throws -> Agent?
+        denialPause: Duration = .seconds(60), standbys: Int = Defaults.standbys,
+        _ body: (SupervisorHarness, Agent) async throws -> Agent?
     ) async throws {
         let harness = try SupervisorHarness()
         defer { harness.cleanUp() }
-        let first = try await harness.startAgent(denialPause: denialPause)
+        let first = try await harness.startAgent(denialPause: denialPause, standbys: standbys)
         let last = try await body(harness, first) ?? first
         await last.supervisor.apply(.delete(revision: 9, instanceID: "i-test"))
         await last.supervisor.waitUntilNothingRuns { _ in }
@@ -118,7 +121,7 @@ final class Agent: Sendable {
         return first...first + 99
     }()
 
-    init(home: String, cgroupRoot: String, initPath: String, denialPause: Duration) throws {
+    init(home: String, cgroupRoot: String, initPath: String, denialPause: Duration, standbys: Int) throws {
         for path in [home, home + "/outbox"] { try StateDirectory.makeDirectory(path) }
         loop = try EventLoop()
         loop.start(threadName: "test-supervisor")
@@ -130,6 +133,7 @@ final class Agent: Sendable {
         configuration.defaults.backoffMaxSeconds = 0.1
         configuration.defaults.drainSeconds = 0.01
         configuration.denialPause = denialPause
+        configuration.standbys = standbys
         supervisor = try Supervisor(
             configuration: configuration,
             dependencies: Supervisor.Dependencies(
@@ -180,6 +184,10 @@ final class RecordedPorts: PortHolder {
         var runs: [String: String] = [:]
         /// Ports that somebody else has.
         var taken: Set<UInt16> = []
+        /// What is wrong with every port.
+        var failure: SystemError?
+        /// How often a port was asked for.
+        var asked = 0
     }
     private let state = Mutex(State())
     private let hook = Mutex<(@Sendable () -> Void)?>(nil)
@@ -189,10 +197,14 @@ final class RecordedPorts: PortHolder {
 
     var now: State { state.withLock { $0 } }
 
+    func fail(with error: SystemError?) { state.withLock { $0.failure = error } }
+
     func take(_ port: UInt16) { state.withLock { _ = $0.taken.insert(port) } }
 
     func hold(port: UInt16, instanceID: String) throws {
         try state.withLock { state in
+            state.asked += 1
+            if let error = state.failure { throw error }
             if state.taken.contains(port) { throw SystemError(operation: "listen", errno: EADDRINUSE) }
             state.ports[instanceID] = port
         }

@@ -22,7 +22,8 @@ struct SupervisorIntegrationTests {
     private func put(_ assignment: Assignment) -> AssignmentMessage { .put(revision: 1, assignment: assignment) }
 
     private func withAgent(_ body: (SupervisorHarness, Agent) async throws -> Agent?) async throws {
-        try await SupervisorHarness.withAgent(body)
+        // Ordinary starts only, whenever they come.
+        try await SupervisorHarness.withAgent(standbys: 0, body)
     }
 
     @Test func serverBecomesReadyOnItsPortAndGetsARoute() async throws {
@@ -140,6 +141,20 @@ struct SupervisorIntegrationTests {
             await agent.supervisor.apply(put(try assignment(Self.server)))
             let status = await agent.status(of: "i-test") { $0.state == .running }
             #expect(status.port == Int(Agent.portRange.lowerBound) + 2)
+            return nil
+        }
+    }
+
+    /// It used to try every port of the range, and to blame the range.
+    @Test func aSocketThatCannotBeMadeIsToldAsThatAndNoOtherPortIsTried() async throws {
+        try await withAgent { _, agent in
+            agent.ports.fail(with: SystemError(operation: "socket", errno: EMFILE))
+            await agent.supervisor.apply(put(try assignment(Self.server)))
+            let status = await agent.status(of: "i-test") { $0.lastExit != nil }
+            #expect(status.lastExit?.reason.contains("EMFILE") == true, "\(status)")
+            #expect(agent.ports.now.asked <= 2)
+            agent.ports.fail(with: nil)
+            _ = await agent.status(of: "i-test") { $0.state == .running }
             return nil
         }
     }

@@ -154,13 +154,13 @@ struct SupervisorSurvivalTests {
     }
 
     @Test func damagedRecordCostsARestartOfThatAppAndNothingElse() async throws {
-        try await SupervisorHarness.withAgent { harness, first in
+        try await SupervisorHarness.withAgent(standbys: 0) { harness, first in
             await first.supervisor.apply(try put(server))
             let before = await first.status(of: "i-test") { $0.state == .running }
             first.abandon()
             let record = harness.home + "/instances/i-test.record"
             try Data("{\"half".utf8).write(to: URL(filePath: record))
-            let second = try await harness.startAgent()
+            let second = try await harness.startAgent(standbys: 0)
             #expect(FileManager.default.fileExists(atPath: record + ".damaged"))
             // The control plane asks for it again, as after every connection.
             await second.supervisor.apply(try put(server))

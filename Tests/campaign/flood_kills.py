@@ -2,7 +2,9 @@
 """Campaign `flood-kills`: SIGKILL to the agent at random moments while apps print as fast as they can."""
 
 import random
+import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import verdicts
@@ -17,6 +19,7 @@ RESTARTED = "apps that did not survive the agent"
 def add_options(parser):
     parser.add_argument("--rounds", type=int, default=20, help="kills of the agent (20)")
     parser.add_argument("--apps", type=int, default=2, help="apps that flood (2)")
+    parser.add_argument("--compress", action="store_true", help="with log-compression, so that it is killed while it compresses too")
 
 
 def run(options, findings):
@@ -27,7 +30,8 @@ def run(options, findings):
         names = [f"flood-{number}" for number in range(options.apps)]
         for name in names:
             # Nothing may go for want of space, or it could not be told from what was lost.
-            stage.paas("deploy", "--name", name, "--source", APP_SOURCE, "--log-size", "100G")
+            more = ["--log-compression", "zstd"] if options.compress else []
+            stage.paas("deploy", "--name", name, "--source", APP_SOURCE, "--log-size", "100G", *more)
         kill_often(stage, options, findings)
         for name in names:
             stage.paas("stop", name)
@@ -64,15 +68,37 @@ def judge(stage, app, findings):
         findings.violated(RESTARTED, f"{app['name']}: {app['restarts']} restarts")
     told = (stage.home / "agent/apps" / app["id"] / "data/printed").read_text(encoding="ascii").split()
     printed = {"stdout": int(told[0]), "stderr": int(told[1])}
-    segments = sorted((stage.home / "agent/logs" / app["id"]).glob("*.log"))
+    segments = segments_of(stage.home / "agent/logs" / app["id"])
+    findings.count("segments", len(segments))
+    findings.count("compressed segments", sum(path.suffix == ".zst" for path in segments))
     findings.count("log lines", verdicts.judge_numbering(app["name"], records(segments), printed, findings))
     findings.count("MiB of log", sum(path.stat().st_size for path in segments) >> 20)
+
+
+def segments_of(directory):
+    """One file for each segment, oldest first; where a kill has left it plain and compressed, the plain one counts."""
+    found = {}
+    for pattern in ("*.log.zst", "*.log"):
+        found.update({path.name.split(".")[0]: path for path in directory.glob(pattern)})
+    return [found[number] for number in sorted(found)]
+
+
+@contextmanager
+def opened(path):
+    if path.suffix != ".zst":
+        with path.open("rb") as file:
+            yield file
+        return
+    with subprocess.Popen(["zstdcat", path], stdout=subprocess.PIPE) as reader:
+        yield reader.stdout
+    if reader.returncode:
+        raise RuntimeError(f"zstdcat {path} ended with {reader.returncode}")
 
 
 def records(segments):
     """Stream, mark and text of every record (docs/decisions/0002), oldest first."""
     for path in segments:
-        with path.open("rb") as file:
+        with opened(path) as file:
             for line in file:
                 fields = line.rstrip(b"\n").split(b" ", 5)
                 if len(fields) == 6:

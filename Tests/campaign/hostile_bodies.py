@@ -31,13 +31,17 @@ BOUND_MIB = 350
 ROOM = 64
 # Seconds; paasd closes after 60.
 SILENCE = 90
+# Of those that are held, one in so many drips: a byte every so many seconds.
+DRIPPING, PAUSE = 4, 5
+# Seconds in which the file of an upload is gone whose client has gone.
+CLEARED = 10
 
 
 def add_options(parser):
     parser.add_argument("--rounds", type=int, default=1, help="how often each kind of body goes to each route (1)")
     parser.add_argument("--connections", type=int, default=8, help="that do so at once (8)")
     parser.add_argument("--held", type=int, default=400,
-                        help="unfinished bodies of 1 MiB at once, for a minute; at most 1,000 (400)")
+                        help="unfinished bodies of 1 MiB at once, for a minute, silent or dripping; at most 1,000 (400)")
     parser.add_argument("--fuzzed", type=int, default=200, help="bodies made by breaking a right one (200)")
 
 
@@ -82,9 +86,12 @@ class Campaign:
         self.findings.figures["MiB resident at most (VmHWM)"] = self.memory("VmHWM")
         if self.memory("VmHWM") > BOUND_MIB:
             self.findings.violated(FAT, f"{self.memory('VmHWM')} MiB at most, of {BOUND_MIB}")
-        left = sorted(path.name for path in Path(self.platform.home / "paasd/bundles").iterdir())
+        # paasd hears of a connection's end after the campaign has closed it.
+        deadline = Deadline(CLEARED)
+        while (left := self.uploads()) and not deadline.passed:
+            time.sleep(0.05)
         if left:
-            self.findings.violated(LEFT, f"{left}")
+            self.findings.violated(LEFT, f"{left} after {CLEARED} s")
         if not self.platform.paasd.running:
             self.findings.violated(DIED, self.platform.paasd.log()[-2000:])
 
@@ -140,20 +147,24 @@ class Campaign:
         silence gives the room back."""
         held_open = [route for route in self.routes if route[1] in ("/apps", "/apps/target/exec")]
         with contextlib.ExitStack() as stack:
-            wires = {}  # What each was answered so far.
+            wires, dripping = {}, []  # What each was answered so far.
             for number in range(self.options.held):
                 method, path, kind = held_open[number % len(held_open)]
                 body = held(kind)
                 wire = stack.enter_context(socket.create_connection(("127.0.0.1", self.platform.api_port)))
                 wire.settimeout(60 * SLOWNESS)
                 wires[wire] = b""
-                wire.sendall(self.head(method, path, kind, f"Content-Length: {len(body) + 1}") + body)
+                drips = number % DRIPPING == 0
+                wire.sendall(self.head(method, path, kind, f"Content-Length: {len(body) + (100 if drips else 1)}") + body)
+                if drips:
+                    dripping.append(wire)
             self.findings.count("bodies held", len(wires))
             self.must_be_served("the Unix socket", self.platform.api.request("PATCH", "/apps/target", {"env": {"HELD": "1"}}))
             self.remember("MiB resident while they are held")
-            still = self.until_closed(wires)
+            still = self.until_closed(wires, dripping)
             if still:
-                self.findings.violated(HELD, f"{len(still)} were open after {SILENCE} s of silence")
+                self.findings.violated(
+                    HELD, f"{len(still)} were open after {SILENCE} s, {len(still & set(dripping))} of them with a byte every {PAUSE} s")
             refused = sum(answer.startswith(b"HTTP/1.1 503 ") for answer in wires.values())
             self.findings.figures["of them refused with 503"] = refused
             if len(wires) - refused > ROOM:
@@ -162,11 +173,16 @@ class Campaign:
             self.platform.api_port, "/apps/target", "PATCH", body=b'{"env": {"HELD": "2"}}',
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}))
 
-    def until_closed(self, wires):
-        """Reads what they are answered; returns those that paasd has not closed in time."""
-        still, deadline = set(wires), Deadline(SILENCE)
+    def until_closed(self, wires, dripping):
+        """Reads what they are answered, and lets some drip; returns those that paasd has not closed in time."""
+        still, deadline, drop = set(wires), Deadline(SILENCE), Deadline(PAUSE)
         while still and not deadline.passed:
-            for wire in select.select(list(still), [], [], deadline.left)[0]:
+            if drop.passed:
+                drop = Deadline(PAUSE)
+                for wire in still & set(dripping):
+                    with contextlib.suppress(ConnectionError):
+                        wire.send(b"x")
+            for wire in select.select(list(still), [], [], min(drop.left, deadline.left))[0]:
                 try:
                     more = wire.recv(CHUNK)
                 except ConnectionError:
@@ -179,6 +195,9 @@ class Campaign:
     def must_be_served(self, way, answer):
         if answer.status != 200:
             self.findings.violated(DEAF, f"PATCH through {way}: {answer.status} {answer.text}")
+
+    def uploads(self):
+        return sorted(path.name for path in Path(self.platform.home / "paasd/bundles").iterdir())
 
     def remember(self, figure):
         self.findings.figures[figure] = self.memory("VmRSS")

@@ -141,8 +141,9 @@ class Stage(Platform):
                 continue
             if record is None:
                 continue
-            if record.get("run"):
-                found[record["run"]["runID"]] = path.stem
+            for kind in ("run", "standby"):
+                if record.get(kind):
+                    found[record[kind]["runID"]] = path.stem
         return found
 
     def look_for_orphans(self, findings):

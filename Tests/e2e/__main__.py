@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the end-to-end tests, those of the campaigns included: `python3 Tests/e2e [-k TEXT] [MODULE…]`.
+"""Runs the end-to-end tests, those of the campaigns and of what benchmarks judge by included: `python3 Tests/e2e [-k TEXT] [MODULE…]`.
 
 A line for each test, reasons for each skip, and `N passed, N failed, N skipped` last. Exit code 0 when none failed.
 """
@@ -57,14 +57,15 @@ class LineResult(unittest.TestResult):
 def main():
     parser = argparse.ArgumentParser(prog="Tests/e2e", description="End-to-end tests of paasd, agent and paas.")
     parser.add_argument("-k", metavar="TEXT", action="append", help="only tests whose name contains TEXT")
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as test_logs; all in Tests/e2e and Tests/campaign without")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as test_logs; all of them without")
     arguments = parser.parse_args()
 
     sys.path.insert(0, str(HERE))
     loader = unittest.TestLoader()
     if arguments.k:
         loader.testNamePatterns = [f"*{text}*" for text in arguments.k]
-    everything = [*sorted(HERE.glob("test_*.py")), *sorted(HERE.glob("../campaign/test_*.py"))]
+    places = (HERE, HERE.parent / "campaign", HERE.parents[1] / "Benchmarks/lib")
+    everything = [path for place in places for path in sorted(place.glob("test_*.py"))]
     paths = [HERE / module for module in arguments.modules] or everything
     for path in paths:
         if path.parent != HERE:

@@ -50,6 +50,11 @@ class ContextTests(SharedPlatformCase):
         warned = self.paas("context", "use", "dead", env={"PAAS_HOME": home})
         self.assertIn("PAAS_HOME is set", warned.err)
 
+    def test_international_host_name_is_asked_for_in_its_ascii_form(self):
+        # What knows them is found while the program runs; a program that was linked without it asks for another name.
+        failed = self.paas("status", "--url", "http://bücher.invalid", expect=69)
+        self.assertIn("'xn--bcher-kva.invalid'", failed.err)
+
     def test_wrong_input(self):
         self.assertIn("paas context add", self.paas("status", "--context", "none", expect=64).err)
         self.paas("context", "use", "none", expect=64)

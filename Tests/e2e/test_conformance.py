@@ -56,6 +56,9 @@ PASSED = {
     "length with zeros and white space": (post("Content-Length:  0003 \t"), ["Content-Length: 3\r\n", "\r\n\r\nabc"], [": 0003"]),
     "framing with an underscore": (
         post("Transfer_Encoding: chunked", "Content_Length: 9", "Content-Length: 3"), ["Content-Length: 3\r\n"], ["_"]),
+    "trailers that belong into the head": (
+        chunked(b"3\r\nabc\r\n0\r\nAuthorization: Basic x\r\nX-Sum: 1\r\nContent_Type: y\r\nIf-Match: z\r\n\r\n"),
+        ["3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"], ["Authorization", "Content_Type", "If-Match"]),
     "trailer in the router's name": (chunked(b"3\r\nabc\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"), [CHUNKS.decode()], ["6.6.6.6"]),
     "Connection names what is not its own": (
         post("Connection: Host, Content-Length, X-Forwarded-For, X-Request-Id", "Content-Length: 3"),

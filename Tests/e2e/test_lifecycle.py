@@ -11,7 +11,7 @@ from harness import cgroups
 from harness.case import SharedPlatformCase
 from harness.http import fetch
 from harness.platform import BINARIES
-from harness.waiting import wait_for_exit
+from harness.waiting import wait_for_exit, wait_for_file_to_say
 
 
 class LifecycleTests(SharedPlatformCase):
@@ -65,7 +65,8 @@ class LifecycleTests(SharedPlatformCase):
         self.platform.get("goes", "/daemons?count=2")
         cgroup = cgroups.cgroup_of(app["pid"])
         self.platform.paas("destroy", "goes", "--yes")
-        self.assertFalse(cgroup.exists())
+        # The end is told first, and the empty cgroup removed in the same turn.
+        wait_for_file_to_say(cgroup / "cgroup.events", lambda text: not text)
         self.assertFalse(Path(f"/proc/{app['pid']}").exists())
 
     def test_two_instances_share_the_requests(self):

@@ -3,7 +3,9 @@
 
 import base64
 import json
+import shutil
 import signal
+import subprocess
 from urllib.parse import quote
 
 from harness.case import OwnPlatformCase, SharedPlatformCase
@@ -149,6 +151,37 @@ class LogTests(SharedPlatformCase):
         files = list((self.platform.home / "agent/logs" / self.platform.app("small")["id"]).glob("*.log"))
         self.assertLessEqual(sum(file.stat().st_size for file in files), 1 << 20)
 
+    def test_compressed_log_keeps_more_lines_and_finds_the_same(self):
+        self.platform.deploy_probe("packed", "--log-size", "1M", "--log-compression", "zstd")
+        directory = self.platform.home / "agent/logs" / self.platform.app("packed")["id"]
+        runs = [f"flood-{number}" for number in range(4)]
+        for run in runs:
+            # Half of the log, and not the next half before this one is compressed.
+            self.platform.get("packed", f"/flood?lines=3000&padding=100&run={run}")
+            self.flooded("packed", 3_000, run)
+            deadline = Deadline(60)
+            while len(plain := sorted(directory.glob("*.log"))) > 1:
+                self.assertFalse(deadline.passed, f"not compressed: {plain}")
+        # Written as they are, 7,000 lines are 1 MiB.
+        every = list(range(1, 3_001))
+        lines = self.platform.logs("packed", "--since", "1h")
+        self.assertEqual([numbers(lines, run) for run in runs], [every] * 4)
+        self.assertEqual(numbers(self.platform.logs("packed", "-n", "4000"), runs[2])[0], 2_001)
+        middle = next(line for line in lines if line["text"].startswith(f"{runs[1]} 1500 "))
+        before = self.platform.logs("packed", "--since", "1h", "--until", middle["time"])
+        self.assertEqual(numbers(before, runs[0]), every)
+        self.assertNotIn(1_501, numbers(before, runs[1]))
+        self.assertIn("compressed", self.platform.paas("inspect", "packed").out)
+        if shutil.which("zstdcat"):
+            read = subprocess.run(
+                ["zstdcat", *sorted(directory.glob("*.log*"))], capture_output=True, text=True, check=True).stdout
+            texts = [{"text": line.split(" ", 5)[5]} for line in read.splitlines()]
+            self.assertEqual([numbers(texts, run) for run in runs], [every] * 4)
+        self.platform.paas("destroy", "packed", "--yes")
+        deadline = Deadline(60)
+        while directory.exists():
+            self.assertFalse(deadline.passed, f"still there: {list(directory.iterdir())}")
+
     def test_logs_of_a_stopped_app_can_be_read(self):
         self.platform.deploy_probe("quiet")
         self.platform.paas("stop", "quiet")
@@ -157,7 +190,8 @@ class LogTests(SharedPlatformCase):
 
 class FollowTests(OwnPlatformCase):
     def test_follower_sees_every_line_once_whatever_is_restarted(self):
-        self.platform.deploy_probe("on")
+        # Small segments, which are compressed under the follower.
+        self.platform.deploy_probe("on", "--log-size", "1M", "--log-compression", "zstd")
         process, lines = self.platform.paas_in_background("logs", "on", "-f", "--json")
         try:
             lines.until(lambda line: "probe: serving" in line, 20, "the old line")

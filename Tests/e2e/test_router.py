@@ -4,12 +4,15 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
+import time
 import unittest
 
 from harness.case import SharedPlatformCase
 from harness.http import fetch
 from harness.platform import BINARIES, Platform, free_ports, unavailable
+from harness.waiting import SLOWNESS
 
 
 class AccessLogTests(SharedPlatformCase):
@@ -61,6 +64,22 @@ class AccessLogTests(SharedPlatformCase):
         self.visits("gone", 1, lambda: self.platform.get("gone"))
         self.assertEqual(len(self.platform.logs("gone", "--access")), 1)
         self.assertFalse(directory.exists())
+
+
+class ShortageTests(SharedPlatformCase):
+    def test_a_client_waits_while_the_agent_has_no_descriptor_left(self):
+        self.platform.deploy_probe("patient")
+        agent = self.platform.agent
+        said = "the router accepts no connection for now"
+        with socket.socket() as client:
+            client.settimeout(30 * SLOWNESS)
+            with agent.without_free_descriptors():
+                client.connect(("127.0.0.1", self.platform.router_port))
+                client.sendall(b"GET /apps/patient/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                agent.wait_until_ready(lambda: said in agent.log())
+                time.sleep(0.5)  # How often it says so in that time is the test itself: it tries once a second.
+                self.assertLessEqual(agent.log().count(said), 2)
+            self.assertTrue(client.recv(15).startswith(b"HTTP/1.1 200 "))
 
 
 class RouterSettingTests(unittest.TestCase):

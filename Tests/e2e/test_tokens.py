@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens: made, used over TCP, refused and revoked, with the real CLI."""
 
+import socket
+
 from harness.case import SharedPlatformCase
+from harness.waiting import SLOWNESS
 
 
 class TokenTests(SharedPlatformCase):
@@ -27,6 +30,16 @@ class TokenTests(SharedPlatformCase):
         events = self.platform.paas("events", "--json").json
         self.assertIn(("created", "token ci"), [(event["kind"], event.get("by")) for event in events])
         self.platform.paas("destroy", "own", "--yes")
+
+    def test_what_follows_a_refusal_is_not_read_for_ever(self):
+        block = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+        with socket.create_connection(("127.0.0.1", self.platform.api_port), 60 * SLOWNESS) as wire:
+            wire.sendall(b"POST /apps HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer wrong\r\nTransfer-Encoding: chunked\r\n\r\n")
+            answer = wire.recv(65_536)
+            self.assertRegex(answer, rb"^HTTP/1\.1 401 ")
+            with self.assertRaises(ConnectionError):
+                for _ in range(4_096):
+                    wire.sendall(block)
 
     def test_a_revoked_and_a_wrong_token_are_refused_with_the_next_step(self):
         tcp = {**self.over_tcp, "PAAS_TOKEN": self.create("short", "read", "--expires", "never")}

@@ -74,7 +74,7 @@ static void make_run(void) {
     put_beginning((struct paas_init_plan_header){
         .namespaces = 63, .mount_count = 7, .landlock_fs = 0xffff, .landlock_net = 1, .landlock_scoped = 3,
         .landlock_path_count = 2, .landlock_port_count = 1, .connector_port = 20001, .awaits_egress = 1,
-        .flags = PAAS_INIT_FLAG_LINGER});
+        .flags = PAAS_INIT_FLAG_LINGER | PAAS_INIT_FLAG_WAIT});
     put_mounts();
     put(&allow, sizeof allow);
     put_rule((struct paas_init_landlock_path){.rights = PAAS_INIT_LANDLOCK_READ_FILE}, "/");

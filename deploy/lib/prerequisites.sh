@@ -4,7 +4,7 @@
 
 # Debian packages that building and running need, beside a Swift toolchain of 6.1 or later. The second line is what
 # the toolchain itself needs from Debian.
-build_packages=(ca-certificates curl git libpcre2-dev libseccomp-dev libsqlite3-dev pkg-config python3 tar
+build_packages=(ca-certificates curl git libpcre2-dev libseccomp-dev libsqlite3-dev libzstd-dev pkg-config python3 tar
     binutils gcc libc6-dev libncurses6 libxml2 zlib1g-dev)
 
 say() { printf '%s\n' "$*"; }

@@ -77,6 +77,7 @@ public struct APIServer: Service {
             bind = .unixDomainSocket(path: path)
         }
         let channel = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [RequestBodyGuard()],
             idleTimeout: .seconds(60),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 16_384, maxHeaderListSize: 65_536, maxHeaderFieldCount: 100))

@@ -10,8 +10,9 @@ internal import PaaSModel
 
 /// Asks agents for what only they have.
 public struct AgentClient: Sendable {
-    /// Longest line that an agent may send.
-    static let maxLineBytes = 1 << 20
+    /// Longest line that an agent may send, as long as one that the client accepts. What all instances of a node use is one
+    /// line: 1 KB for each, and 3.5 with what was seen in the last minutes.
+    static let maxLineBytes = 16 << 20
 
     private let client: HTTPClient
 
@@ -118,8 +119,11 @@ struct AgentLines: Sendable {
     func forEach(_ emit: (ByteBufferView) async throws -> Void) async throws {
         var pending = ByteBuffer()
         for try await var chunk in body.untilShutdown() {
+            // Of a long line only what is new has to be looked at.
+            var seen = pending.readableBytes
             pending.writeBuffer(&chunk)
-            while let end = pending.readableBytesView.firstIndex(of: 0x0A) {
+            while let end = pending.readableBytesView.dropFirst(seen).firstIndex(of: 0x0A) {
+                seen = 0
                 let length = end - pending.readerIndex
                 if let line = pending.readSlice(length: length), length > 0 { try await emit(line.readableBytesView) }
                 pending.moveReaderIndex(forwardBy: 1)

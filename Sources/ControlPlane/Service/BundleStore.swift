@@ -66,6 +66,19 @@ public struct BundleStore: Sendable {
         return stat(path, &status) == 0 ? Int64(status.st_size) : nil
     }
 
+    /// Reads an upload to its end, and keeps nothing.
+    ///
+    /// - Throws: `Problem` 413 when it is larger than allowed.
+    func skip(_ body: some AsyncSequence<ByteBuffer, any Error>) async throws {
+        var size: Int64 = 0
+        for try await chunk in body {
+            size += Int64(chunk.readableBytes)
+            guard size <= maxBytes else { throw tooLarge }
+        }
+    }
+
+    private var tooLarge: Problem { .tooLarge("a bundle may have at most \(ByteCount(bytes: maxBytes))") }
+
     /// Streams a bundle to disk, and keeps it when its content has the digest.
     ///
     /// - Parameter declared: its size as the client says; one that is too large is refused before it is sent.
@@ -77,7 +90,6 @@ public struct BundleStore: Sendable {
         guard let path = path(digest) else {
             throw ValidationError(field: "sha256", message: "is not a SHA-256 in 64 lower-case hex digits")
         }
-        let tooLarge = Problem.tooLarge("a bundle may have at most \(ByteCount(bytes: maxBytes))")
         if let declared, declared > maxBytes { throw tooLarge }
         let upload = try Upload(path: path)
         defer { upload.discard() }

@@ -74,22 +74,36 @@ extension SQLiteStore {
         return KeyValue(key: row[0], value: Array(data), createRevision: row[2], modRevision: row[3])
     }
 
+    // MARK: Statements that must not read what they do not need
+
+    /// With one bound on each side: an OR for the two kinds of ranges would make the index be walked from the prefix on.
+    static func rangeSQL(descending: Bool, includesFrom: Bool) -> String {
+        """
+        SELECT key, value, createRevision, modRevision FROM keyValue
+        WHERE key \(includesFrom ? ">=" : ">") ? AND key < ? ORDER BY key \(descending ? "DESC" : "ASC") LIMIT ?
+        """
+    }
+
+    /// Both in one SELECT would walk an index from end to end (sqlite.org/optoverview.html, "MIN/MAX optimization").
+    static let historyBoundsSQL = "SELECT (SELECT MIN(id) FROM history), (SELECT MAX(id) FROM history)"
+
+    /// By id alone would be the same order, but SQLite would read the whole table to spare itself the sorting.
+    static let changesSQL = "SELECT revision, key, value FROM history WHERE revision > ? ORDER BY revision, id"
+
     static func rows(of range: KeyRange, _ db: Database) throws -> [KeyValue] {
         // Keys are compared as bytes (BINARY), so the keys with a prefix are those from it up to its successor.
-        let order = range.descending ? "DESC" : "ASC"
-        let beyond = range.descending ? "<" : ">"
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT key, value, createRevision, modRevision FROM keyValue
-                WHERE key >= :from AND key < :to AND (:after IS NULL OR key \(beyond) :after)
-                ORDER BY key \(order) LIMIT :limit
-                """)
+        var (from, to) = (range.prefix, range.prefix + "\u{10FFFF}")
+        var includesFrom = true
+        if let after = range.after {
+            if range.descending {
+                if after.utf8.lexicographicallyPrecedes(to.utf8) { to = after }
+            } else if !after.utf8.lexicographicallyPrecedes(from.utf8) {
+                (from, includesFrom) = (after, false)
+            }
+        }
         return try Row.fetchAll(
-            statement,
-            arguments: [
-                "from": range.prefix, "to": range.prefix + "\u{10FFFF}", "after": range.after,
-                "limit": range.limit ?? -1,
-            ]
+            db.cachedStatement(sql: rangeSQL(descending: range.descending, includesFrom: includesFrom)),
+            arguments: [from, to, range.limit ?? -1]
         ).map(keyValue)
     }
 
@@ -124,7 +138,7 @@ extension SQLiteStore {
 
     /// Drops the oldest whole revisions once the history is a tenth longer than wanted: most writes pay nothing.
     static func compact(keeping wanted: Int, _ db: Database) throws {
-        let bounds = try Row.fetchOne(db.cachedStatement(sql: "SELECT MIN(id), MAX(id) FROM history"))
+        let bounds = try Row.fetchOne(db.cachedStatement(sql: historyBoundsSQL))
         guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return }
         guard last - first + 1 > Int64(wanted + wanted / 10) else { return }
         let oldestKept = last - Int64(wanted) + 1
@@ -150,9 +164,7 @@ extension SQLiteStore {
         _ prefixes: [String], after: Int64, limit: Int = 200, _ db: Database
     ) throws -> WatchSequence.Page {
         let newest = try requireHistory(after: after, db)
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(sql: "SELECT revision, key, value FROM history WHERE revision > ? ORDER BY id"),
-            arguments: [after])
+        let rows = try Row.fetchCursor(db.cachedStatement(sql: changesSQL), arguments: [after])
         var changes: [StoreChange] = []
         while let row = try rows.next() {
             let revision: Int64 = row[0]

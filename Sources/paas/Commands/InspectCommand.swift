@@ -72,6 +72,7 @@ struct InspectCommand: AsyncParsableCommand {
         case .block: text += rate.isEmpty ? ", a flood waits" : ", waits\(rate)"
         case .drop: text += ", lines\(rate) are dropped"
         }
+        if log.compression == .zstd { text += ", compressed" }
         var facts = [("log", text)]
         if log.droppedLines > 0 {
             facts.append(("", "\(log.droppedLines) lines (\(ByteCount(bytes: log.droppedBytes))) were dropped"))

@@ -56,6 +56,12 @@ struct LifecycleOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How the full parts of the log are stored: none, as they are; zstd, compressed. Default: none.",
+            valueName: "form"))
+    var logCompression: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Where its lines are sent to as well: syslog+tcp://HOST:PORT, syslog+udp://HOST:PORT, syslog+unix:///PATH, a URL of "
                 + "http, or none. Default: the node's.", valueName: "address"))
     var logDrain: String?
@@ -66,7 +72,8 @@ struct LifecycleOptions: ParsableArguments {
             "start-timeout": startTimeout, "backoff": backoff, "backoff-max": backoffMax,
             "healthy-after": healthyAfter, "drain": drain, "health-interval": healthInterval,
             "health-timeout": healthTimeout, "health-failures": healthFailures,
-            "log-size": logSize, "log-keep": logKeep, "log-flood": logFlood, "log-rate": logRate, "log-drain": logDrain,
+            "log-size": logSize, "log-keep": logKeep, "log-flood": logFlood, "log-rate": logRate,
+            "log-compression": logCompression, "log-drain": logDrain,
         ]
     }
 

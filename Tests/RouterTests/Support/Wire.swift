@@ -99,7 +99,9 @@ final class Wire: Sendable {
     /// Closes by a reset (RST).
     func reset() async throws {
         try await channel.eventLoop.submit { [channel] in
-            (channel as? any SocketOptionProvider)?.resetOnClose()
+            // SO_LINGER on, with a time of 0: a pair that has the layout of `struct linger`.
+            _ = (channel as? any SocketOptionProvider)?.unsafeSetSocketOption(
+                level: .socket, name: .so_linger, value: (Int32(1), Int32(0)))
             channel.close(promise: nil)
         }.get()
     }

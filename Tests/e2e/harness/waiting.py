@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for things that happen, with a limit. Nothing here sleeps for a guessed time."""
 
+import errno
 import os
 import queue
 import select
@@ -94,19 +95,19 @@ def wait_for_file_to_say(path, wanted, seconds=10):
     """
     deadline = Deadline(seconds)
     try:
-        with open(path, encoding="ascii") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
             poll = select.poll()
-            poll.register(file, select.POLLPRI)
-            while True:
-                file.seek(0)
-                text = file.read()
-                if wanted(text):
-                    return
+            poll.register(descriptor, select.POLLPRI)
+            # With pread: a file object asks whether it can seek, and says no of a cgroup that is just removed.
+            while not wanted(text := os.pread(descriptor, 65536, 0).decode("ascii")):
                 if deadline.passed:
                     raise AssertionError(f"{path} still says {text!r}")
                 poll.poll(deadline.left * 1000)
-    except (FileNotFoundError, OSError) as error:
-        if getattr(error, "errno", None) not in (2, 19):  # ENOENT, ENODEV: the cgroup was removed.
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):  # The cgroup was removed.
             raise
         if not wanted(""):
             raise AssertionError(f"{path} is gone") from error

@@ -9,10 +9,12 @@ import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
-# What tells this process from every other.
+# What tells this process from every other, and these sources from others of this app.
 BORN = time.time_ns()
+VERSION = Path("version").read_text() if Path("version").exists() else "-"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -23,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.stream()
         if self.path == "/socket":
             return self.web_socket()
-        body = b"%d\n" % BORN
+        body = f"{BORN} {VERSION}\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))

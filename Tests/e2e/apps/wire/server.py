@@ -44,8 +44,15 @@ class Connection(socketserver.StreamRequestHandler):
     def body(self, head):
         """As framed by the head, with the framing; nothing when it is not whole."""
         if b"\r\ntransfer-encoding: chunked\r\n" in head:
-            body = b""
-            while not body.endswith(b"0\r\n\r\n"):
+            body, size = b"", 1
+            while size:
+                line = self.rfile.readline()
+                if not line:
+                    return None
+                size = int(line, 16)
+                body += line + (self.rfile.read(size + 2) if size else b"")
+            while not body.endswith(b"\r\n\r\n"):
+                # Trailers, and the empty line.
                 line = self.rfile.readline()
                 if not line:
                     return None
