@@ -38,6 +38,8 @@ final class ManagedInstance: @unchecked Sendable {
     var pauseTimer: EventLoop.Timer?
     /// The event that is being dealt with, and those that came up meanwhile; see ``Supervisor/feed(_:to:note:)``.
     var waitingEvents: [(InstanceMachine.Event, note: String?)] = []
+    /// Its run ended while no agent lived; so may have those of all the others.
+    var endedUnseen = false
     /// Grows with every start; a start that waited for a bundle looks whether it is still wanted.
     var startNumber = 0
 

@@ -92,8 +92,9 @@ extension Supervisor {
                 return feed(.foundNothing, to: instance)
             }
             instance.run = run
+            instance.endedUnseen = run.process == nil || exitRecord(of: run) != nil
             if run.process == nil {
-                // It ended while no agent lived. Its state at that time decides what the end means.
+                // Its state at that time decides what the end means.
                 processEnded(run, of: instance)
             } else {
                 try resume(run, of: instance)

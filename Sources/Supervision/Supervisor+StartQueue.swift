@@ -6,18 +6,26 @@ internal import PaaSModel
 
 /// Starting many: a few at a time, because a hundred programs that start together on a few cores all miss their time.
 ///
-/// What had been running before the machine went down waits until those before it are ready. Any other start waits only until
-/// the sandboxes of those before it stand: an app that is slow to become ready must not keep another from its restart.
+/// What had been running before the machine went down, or ended while no agent lived, waits until those before it are ready: whatever
+/// ended it may have ended all of them. Any other start waits only until the sandboxes of those before it stand: an app that is
+/// slow to become ready must not keep another from its restart.
 extension Supervisor {
     /// Starts under way at once.
-    private static let startsAtOnce = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    static let startsAtOnce = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     /// An instance that takes longer holds up the others no more.
     private static let longestTurn = Duration.seconds(10)
 
-    /// Puts an instance into the queue, behind those that came before.
+    /// The instance's next start is one of perhaps many.
+    func startsInTurn(_ instance: ManagedInstance) -> Bool {
+        (isRestoring || instance.endedUnseen) && instance.standby == nil
+    }
+
+    /// Puts an instance into the queue, behind those that came before. While all are restored nobody is started yet: those that
+    /// served come first.
     func startLater(_ instance: ManagedInstance) {
         instance.reason = "waiting for others to start first"
         startQueue.append(instance)
+        if !isRestoring { startNext() }
     }
 
     /// Starts as many of the queue as may start now.

@@ -11,6 +11,7 @@ extension Supervisor {
     /// Starts a run: first brings the bundle, and makes the image of `/data`, where there is need to.
     func start(_ instance: ManagedInstance) {
         guard !hasLeft else { return }
+        instance.endedUnseen = false
         instance.startNumber += 1
         if startStandby(of: instance) { return }
         let assignment = instance.assignment

@@ -180,7 +180,7 @@ public actor Supervisor {
 
     private func perform(_ action: InstanceMachine.Action, for instance: ManagedInstance) {
         switch action {
-        case .start: isRestoring && instance.standby == nil ? startLater(instance) : start(instance)
+        case .start: startsInTurn(instance) ? startLater(instance) : start(instance)
         case .openRoute, .closeRoute: break  // ``take(_:_:note:)`` has published the route.
         case .examineAndKill: examineAndKill(instance)
         case .closeRouteAndDrain: drain(instance)

@@ -88,6 +88,15 @@ final class SupervisorHarness: Sendable {
         while poll(&ready, 1, -1) < 0 && errno == EINTR {}
     }
 
+    /// Kills every run with its `paas-init`, and returns once all are dead.
+    func killEverything() throws {
+        let all = try RunCgroup.existing(path: cgroupRoot)
+        let events = try all.eventsDescriptor()
+        try all.kill()
+        var changed = pollfd(fd: events.rawValue, events: Int16(POLLPRI), revents: 0)
+        while try all.isPopulated() { poll(&changed, 1, -1) }
+    }
+
     /// Removes what the tests made; every run has ended.
     func cleanUp() {
         try? FileManager.default.removeItem(atPath: home)
@@ -150,11 +159,16 @@ final class Agent: Sendable {
 
     /// Waits until an instance's status fulfils a condition, awakened by every report, and returns it.
     func status(of instanceID: String, where condition: @Sendable (InstanceStatus) -> Bool) async -> InstanceStatus {
+        let all = await statuses { $0.contains { $0.instanceID == instanceID && condition($0) } }
+        return all.first { $0.instanceID == instanceID }!
+    }
+
+    /// Waits until the statuses of all instances fulfil a condition, awakened by every report, and returns them.
+    @discardableResult
+    func statuses(where condition: @Sendable ([InstanceStatus]) -> Bool) async -> [InstanceStatus] {
         for await _ in outbox.additions {
-            if let status = await supervisor.statuses().first(where: { $0.instanceID == instanceID }), condition(status)
-            {
-                return status
-            }
+            let all = await supervisor.statuses()
+            if condition(all) { return all }
         }
         fatalError("the outbox never ends")
     }

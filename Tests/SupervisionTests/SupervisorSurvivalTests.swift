@@ -121,15 +121,47 @@ struct SupervisorSurvivalTests {
             }
             let (launching, queued) = await agent.supervisor.startAll(many)
             #expect(launching > 0 && launching < many.count && launching + queued == many.count)
-            for await _ in agent.outbox.additions {
-                if await agent.supervisor.statuses().filter({ $0.state == .running }).count == many.count { break }
-            }
+            await agent.statuses { $0.allSatisfy { $0.state == .running } }
             #expect(await agent.supervisor.startAll([]) == (0, 0))
             for assignment in many {
                 await agent.supervisor.apply(.delete(revision: 2, instanceID: assignment.instanceID))
             }
             await agent.supervisor.waitUntilNothingRuns { _ in }
             return agent
+        }
+    }
+
+    /// When agent and apps were killed together, all apps began together, missed their time together, and so on.
+    @Test func appsThatEndedUnseenStartAFewAtATime() async throws {
+        try await SupervisorHarness.withAgent { harness, first in
+            let many = try (1...3 * Supervisor.startsAtOnce).map { number in
+                var assignment = try SupervisorHarness.assignment(
+                    "while [ ! -e /data/go ]; do sleep 0.02; done; \(server)")
+                assignment.instanceID = "i-\(number)"
+                assignment.slot = "web.\(number)"
+                return assignment
+            }
+            _ = await first.supervisor.startAll(many)
+            _ = await first.status(of: "i-1") { $0.pid != nil }
+            let go = harness.home + "/apps/a-test/data/go"
+            #expect(FileManager.default.createFile(atPath: go, contents: nil))
+            await first.statuses { $0.allSatisfy { $0.state == .running } }
+            first.abandon()
+            try harness.killEverything()
+            try FileManager.default.removeItem(atPath: go)
+
+            let second = try await harness.startAgent()
+            await second.statuses { $0.allSatisfy { $0.state == .starting } }
+            let turns = await second.supervisor.turns
+            #expect(turns.taken == Supervisor.startsAtOnce && turns.waiting > 0)
+            #expect(FileManager.default.createFile(atPath: go, contents: nil))
+            await second.statuses { $0.allSatisfy { $0.state == .running } }
+            #expect(await second.supervisor.turns == (0, 0))
+            for assignment in many {
+                await second.supervisor.apply(.delete(revision: 2, instanceID: assignment.instanceID))
+            }
+            await second.supervisor.waitUntilNothingRuns { _ in }
+            return second
         }
     }
 
@@ -283,4 +315,7 @@ extension Supervisor {
         for assignment in assignments { apply(.put(revision: 1, assignment: assignment)) }
         return (launching.count, launchQueue.count)
     }
+
+    /// How many are being started of those that start a few at a time, and how many wait for them.
+    fileprivate var turns: (taken: Int, waiting: Int) { (queuedStarts.count, startQueue.count) }
 }

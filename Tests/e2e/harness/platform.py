@@ -164,7 +164,8 @@ class Platform:
     def wait_for_app(self, name, wanted, what, seconds=30):
         """Waits until `wanted(app)` is true, and returns the app. Events wake the wait; the app decides."""
         deadline = Deadline(seconds)
-        lines, close = self.api.follow(f"/apps/{name}/events?follow=true")
+        path = f"/apps/{name}/events?follow=true"
+        lines, close = self.api.follow(path)
         try:
             while True:
                 app = self.app(name)
@@ -174,7 +175,9 @@ class Platform:
                     late = f"{name}: {what} did not come within {deadline.seconds:.0f} s"
                     raise AssertionError(f"{late}: {json.dumps(app)}")
                 # Some changes come without an event of their own, so an event is not the only reason to look.
-                lines.next(min(0.5, deadline.left))
+                if lines.next(min(0.5, deadline.left)) is Lines.END:
+                    close()
+                    lines, close = self.api.follow(path)
         finally:
             close()
 
