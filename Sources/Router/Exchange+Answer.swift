@@ -65,12 +65,11 @@ extension Exchange: UpstreamSide {
         let isRefusal = !isRequestSent && (status >= 400 || awaitsContinue)
         let keepAlive =
             incoming.facts.keepAlive && framing != .untilClose && !isRefusal && !loop.isShuttingDown
-        front.compose {
-            rewriting.write(
-                framing: framing,
+        front.writeHead(
+            AnswerHead(
+                rewriting: rewriting, framing: framing,
                 connection: front.connectionField(keepAlive: keepAlive, minorVersion: minorVersion),
-                date: rewriting.facts.hasDate ? "" : loop.dateText(), into: &$0)
-        }
+                date: rewriting.facts.hasDate ? "" : loop.dateText()))
         front.timer.clear()
         answer = Answer(
             status: status, facts: rewriting.facts, body: BodyReader(rewriting.facts.framing), framing: framing,

@@ -3,22 +3,6 @@
 import NIOCore
 import PaaSModel
 
-/// The one who works on a client's request at the moment. Called on the event loop.
-protocol ClientSide: AnyObject {
-    /// No more bytes come for now; ``FrontConnection/input`` has those that nobody has taken.
-    func clientReadable()
-    /// The connection takes bytes again.
-    func clientWritable()
-    /// The client has finished sending, behind bytes that nobody has asked for yet.
-    func clientInputEnding()
-    /// The client has finished sending.
-    func clientInputClosed()
-    /// The connection is closed.
-    func clientGone()
-    /// The deadline set by ``FrontConnection/timer`` has passed.
-    func deadlinePassed()
-}
-
 /// A client's connection, or one of the streams in it that HTTP/2 makes look like connections: reads heads, hands each request to an ``Exchange``, and decides when to close.
 ///
 /// Bytes are read only when somebody wants them, so a slow app slows its client down.
@@ -42,7 +26,7 @@ final class FrontConnection: LoopConnection {
     private static let keptHead = 2 << 10
 
     let loop: RouterLoop
-    let client: Client
+    private(set) var client: Client
     /// Bytes that nobody has taken yet.
     var input: ByteBuffer {
         get { buffer.bytes }
@@ -60,6 +44,9 @@ final class FrontConnection: LoopConnection {
     private var transport: (any Transport)?
     private var buffer = InputBuffer()
     private let onEnd: (() -> Void)?
+    private let isStream: Bool
+    /// What comes in ``headBytes`` is there already.
+    private var isHeadKept = false
     /// Where the last request went.
     private(set) var memo: RouteMemo
     private var headBytes = ByteBuffer()
@@ -71,16 +58,37 @@ final class FrontConnection: LoopConnection {
 
     /// - Parameters:
     ///   - memo: where the same client's last request went.
+    ///   - isStream: it is one of the streams of a connection, which ends with that.
     ///   - onEnd: called when the connection is closed.
-    init(loop: RouterLoop, client: Client, memo: RouteMemo = RouteMemo(), onEnd: (() -> Void)? = nil) {
+    init(
+        loop: RouterLoop, client: Client, memo: RouteMemo = RouteMemo(), isStream: Bool = false,
+        onEnd: (() -> Void)? = nil
+    ) {
         self.loop = loop
         self.client = client
         self.memo = memo
+        self.isStream = isStream
         self.onEnd = onEnd
         self.timer = DeadlineTimer(thread: loop.thread)
-        let limits = loop.configuration.limits
-        scanner = HeadScanner(
-            maxBytes: limits.requestHeadBytes, maxFields: limits.fieldCount, maxStartLine: limits.targetBytes + 64)
+        scanner = HeadScanner(requests: loop.configuration.limits)
+    }
+
+    /// Serves another stream, after one that is over: as new, but for its memory and its timer.
+    func reuse(client: Client, memo: RouteMemo) {
+        self.client = client
+        self.memo = memo
+        owner = nil
+        isInputClosed = false
+        phase = .head
+        scanner = HeadScanner(requests: loop.configuration.limits)
+        hasHeadBegun = false
+        buffer = InputBuffer()
+        dropLargeHead()
+        isHeadKept = false
+        isAdvancing = false
+        isNew = true
+        isOutputFinished = false
+        lingerBytes = 0
     }
 
     /// Takes bytes without piling them up.
@@ -88,6 +96,9 @@ final class FrontConnection: LoopConnection {
 
     /// Lets `body` append to what the next flush sends.
     func compose(_ body: (inout ByteBuffer) -> Void) { transport?.compose(body) }
+
+    /// Writes the head of a final answer.
+    func writeHead(_ head: AnswerHead) { transport?.writeHead(head) }
 
     func write(_ bytes: ByteBuffer) { transport?.write(bytes) }
 
@@ -118,7 +129,7 @@ final class FrontConnection: LoopConnection {
     private func awaitHead() {
         let isLeaving = loop.isShuttingDown && !loop.keepsIdle && !isNew
         if isInputClosed || isLeaving && input.readableBytes == 0 { return closeAfterFlush() }
-        if headBytes.capacity > Self.keptHead { headBytes = ByteBuffer() }
+        dropLargeHead()
         if input.readableBytes == 0 {
             timer.set(loop.configuration.idleTimeout)
         } else if !hasHeadBegun {
@@ -132,7 +143,9 @@ final class FrontConnection: LoopConnection {
         timer.clear()
         isNew = false
         hasHeadBegun = false
-        let head = try HeadParser.request(keep(bytes), maxTarget: loop.configuration.limits.targetBytes)
+        defer { isHeadKept = false }
+        let kept = isHeadKept ? bytes : keep(bytes)
+        let head = try HeadParser.request(kept, maxTarget: loop.configuration.limits.targetBytes)
         let request = IncomingRequest(
             head: head, facts: try RequestFacts(head), id: loop.requestID(), client: client.address, time: .now,
             start: loop.thread.now)
@@ -164,6 +177,18 @@ final class FrontConnection: LoopConnection {
         headBytes.clear(minimumCapacity: head.readableBytes)
         headBytes.writeImmutableBuffer(head)
         return headBytes
+    }
+
+    private func dropLargeHead() {
+        if headBytes.capacity > Self.keptHead { headBytes = ByteBuffer() }
+    }
+
+    /// Takes the first head before the connection opens, whole: so it is not waited for. It is written to where heads are kept.
+    func receiveHead(_ body: (inout ByteBuffer) -> Void) {
+        headBytes.clear(minimumCapacity: 512)
+        body(&headBytes)
+        isHeadKept = true
+        buffer.append(headBytes)
     }
 
     /// Answers a request with a page of the router's own, and ends it.
@@ -296,9 +321,9 @@ final class FrontConnection: LoopConnection {
 extension FrontConnection: TransportUser {
     func opened(_ transport: any Transport) {
         self.transport = transport
-        loop.add(self)
+        if !isStream { loop.add(self) }
         // Never weak where every request passes: an object that has a weak reference is dearer to retain for ever after.
-        timer.onExpiry = { [unowned self] in deadlinePassed() }
+        if timer.onExpiry == nil { timer.onExpiry = { [unowned self] in deadlinePassed() } }
         advance()
     }
 
@@ -357,12 +382,13 @@ extension FrontConnection: TransportUser {
     func closed(_ error: (any Error)?) {
         let wasOpen = transport != nil
         phase = .closed
-        timer.cancel()
+        // The next stream will want it again.
+        if isStream { timer.clear() } else { timer.cancel() }
         transport = nil
         let owner = owner
         self.owner = nil
         owner?.clientGone()
-        if wasOpen { loop.remove(self) }
+        if wasOpen, !isStream { loop.remove(self) }
         onEnd?()
     }
 }

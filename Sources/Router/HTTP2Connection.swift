@@ -75,7 +75,7 @@ final class HTTP2Connection: LoopContinuation {
 
     /// Begins what a head asks for.
     func begin(_ id: UInt32, _ request: HTTP2Head, endStream: Bool) {
-        let user = FrontConnection(loop: loop, client: client, memo: memo)
+        let user = loop.front(client: client, memo: memo)
         let stream = HTTP2Stream(
             id: id, connection: self, user: user, request: request, endStream: endStream,
             sendWindow: initialSendWindow, limits: loop.configuration.limits)
@@ -147,9 +147,15 @@ final class HTTP2Connection: LoopContinuation {
 
     /// Fields of an answer, which no window holds up.
     func writeFields(stream: UInt32, endStream: Bool, _ body: (inout ByteBuffer) -> Void) {
-        var fields = ByteBufferAllocator().buffer(capacity: 512)
+        var fields = loop.answers.take()
         body(&fields)
+        makeRoom()
         output.writeFields(stream: stream, fields, endStream: endStream)
+        loop.answers.giveBack(&fields)
+    }
+
+    private func makeRoom() {
+        if output.capacity == 0 { output = loop.outputs.take() }
     }
 
     /// - Parameter increment: 0 for none.
@@ -193,11 +199,12 @@ final class HTTP2Connection: LoopContinuation {
     private func sendOutput() {
         while let transport {
             let isMore = transport.isWritable && fillOutput()
-            guard output.readableBytes > 0 else { return }
-            let bytes = output
-            output = ByteBuffer()
+            guard output.readableBytes > 0 else { return loop.outputs.giveBack(&output) }
+            var bytes = ByteBuffer()
+            swap(&bytes, &output)
             transport.write(bytes)
             transport.flush()
+            loop.outputs.giveBack(&bytes)
             guard isMore else { return }
         }
     }
@@ -209,6 +216,7 @@ final class HTTP2Connection: LoopContinuation {
             guard output.readableBytes < Self.batch else { return true }
             if turn >= sending.count { turn = 0 }
             let stream = sending[turn]
+            makeRoom()
             let used = stream.writeFrame(into: &output, limit: sendWindow.available)
             if let used {
                 sendWindow.take(used)

@@ -32,8 +32,45 @@ enum HTTP2FieldWriter {
         for digit in [status / 100 % 10, status / 10 % 10, status % 10] { buffer.writeInteger(UInt8(48 + digit)) }
     }
 
+    /// A field that the router says itself, by its place in the table.
+    enum OwnField: UInt8 {
+        case contentLength = 28
+        case date = 33
+    }
+
+    static func write(_ field: OwnField, _ value: String, into buffer: inout ByteBuffer) {
+        write(Int(field.rawValue), prefix: 4, into: &buffer)
+        write(value.utf8.count, prefix: 7, into: &buffer)
+        buffer.writeString(value)
+    }
+
+    /// The field X-Request-Id.
+    static func write(_ id: RequestID, into buffer: inout ByteBuffer) {
+        let name: StaticString = "x-request-id"
+        buffer.writeInteger(UInt8(0))
+        write(name.utf8CodeUnitCount, prefix: 7, into: &buffer)
+        buffer.writeStaticString(name)
+        write(RequestID.length, prefix: 7, into: &buffer)
+        id.write(into: &buffer)
+    }
+
     /// A field that is not to be remembered.
     static func write(_ field: FieldLine, _ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        writeName(field, all, into: &buffer)
+        write(field.value.count, prefix: 7, into: &buffer)
+        buffer.writeBytes(UnsafeRawBufferPointer(rebasing: all[field.value]))
+    }
+
+    /// The same with another value.
+    static func write(
+        _ field: FieldLine, _ all: UnsafeRawBufferPointer, value: [UInt8], into buffer: inout ByteBuffer
+    ) {
+        writeName(field, all, into: &buffer)
+        write(value.count, prefix: 7, into: &buffer)
+        buffer.writeBytes(value)
+    }
+
+    private static func writeName(_ field: FieldLine, _ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
         if let index = index(all, field.name) {
             write(Int(index), prefix: 4, into: &buffer)
         } else {
@@ -44,8 +81,6 @@ enum HTTP2FieldWriter {
                 return field.name.count
             }
         }
-        write(field.value.count, prefix: 7, into: &buffer)
-        buffer.writeBytes(UnsafeRawBufferPointer(rebasing: all[field.value]))
     }
 
     private static func index(_ all: UnsafeRawBufferPointer, _ name: Range<Int>) -> UInt8? {

@@ -17,15 +17,16 @@ struct HTTP2Head {
     private var authority: String?
     private var host: String?
     private var cookies: [String] = []
-    private var fields: [(name: String, value: String)] = []
+    private let headers: HPACKHeaders
 
     /// Reads the fields of a head.
     ///
     /// - Throws: ``FramingError`` for what makes a request malformed.
     init(_ headers: HPACKHeaders, endStream: Bool) throws(FramingError) {
+        self.headers = headers
         var hasFieldBegun = false
         for (name, value, _) in headers {
-            if name.utf8.first == UInt8(ascii: ":") {
+            if Self.isPseudoField(name) {
                 guard !hasFieldBegun else { throw .malformed("A pseudo-field stands behind a field.") }
                 try addPseudoField(name, value)
             } else {
@@ -80,10 +81,13 @@ struct HTTP2Head {
                 throw .malformed("Content-Length is malformed.")
             }
             statedLength = length
-            fields.append((name, value))
-        default: fields.append((try Self.checkedName(name), try Self.checked(value)))
+        default:
+            _ = try Self.checkedName(name)
+            _ = try Self.checked(value)
         }
     }
+
+    private static func isPseudoField(_ name: String) -> Bool { name.utf8.first == UInt8(ascii: ":") }
 
     private func checkPseudoFields() throws(FramingError) {
         guard let scheme, !scheme.isEmpty, method != "CONNECT" else {
@@ -96,8 +100,17 @@ struct HTTP2Head {
 
     /// Writes the head; the connection it pretends to be ends with the answer.
     func write(into buffer: inout ByteBuffer) {
-        buffer.writeString("\(method) \(path ?? "") HTTP/1.1\r\nHost: \(authority ?? "")\r\n")
-        for (name, value) in fields { buffer.writeString("\(name): \(value)\r\n") }
+        buffer.writeString(method)
+        buffer.writeStaticString(" ")
+        buffer.writeString(path ?? "")
+        buffer.writeStaticString(" HTTP/1.1\r\n")
+        buffer.writeField("Host", authority ?? "")
+        for (name, value, _) in headers where !Self.isPseudoField(name) && name != "cookie" && name != "host" {
+            buffer.writeString(name)
+            buffer.writeStaticString(": ")
+            buffer.writeString(value)
+            buffer.writeStaticString("\r\n")
+        }
         // RFC 9113 §8.2.3: several fields are one, cut for the sake of compression.
         if !cookies.isEmpty { buffer.writeField("cookie", cookies.joined(separator: "; ")) }
         if isChunked { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }

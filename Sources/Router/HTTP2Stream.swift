@@ -12,6 +12,8 @@ final class HTTP2Stream: Transport {
     private static let highWater = 64 << 10
     /// …until there is no more than this.
     private static let lowWater = 32 << 10
+    /// Longest piece that is copied: of a longer one the memory is shared, which then cannot be used again at once.
+    private static let copied = 8 << 10
 
     private enum End {
         case none
@@ -23,7 +25,7 @@ final class HTTP2Stream: Transport {
 
     let id: UInt32
     private var connection: HTTP2Connection?
-    private var user: (any TransportUser)?
+    private var user: FrontConnection?
     private var end = End.none
     /// Waits for its turn to send; the connection's own note.
     var isSending = false
@@ -49,6 +51,7 @@ final class HTTP2Stream: Transport {
     private var scanner: HeadScanner
     private var answerBody: BodyReader?
     private var isAnswerComplete = false
+    private var hasHeadToFlush = false
     private var pending = ByteBuffer()
     private var answerTrailers: ByteBuffer?
     private var sendWindow: HTTP2SendWindow
@@ -57,7 +60,7 @@ final class HTTP2Stream: Transport {
     private(set) var isWritable = true
 
     init(
-        id: UInt32, connection: HTTP2Connection, user: any TransportUser, request: HTTP2Head, endStream: Bool,
+        id: UInt32, connection: HTTP2Connection, user: FrontConnection, request: HTTP2Head, endStream: Bool,
         sendWindow: Int, limits: RouterLimits
     ) {
         self.id = id
@@ -77,10 +80,7 @@ final class HTTP2Stream: Transport {
 
     /// The user gets the head, and then the rest when it asks.
     func start(_ request: HTTP2Head) {
-        var head = ByteBufferAllocator().buffer(capacity: 512)
-        request.write(into: &head)
-        // Before it opens: so it needs not ask, and never waits for what is there.
-        user?.received(head)
+        user?.receiveHead(request.write)
         user?.opened(self)
     }
 
@@ -146,12 +146,24 @@ final class HTTP2Stream: Transport {
 
     func compose(_ body: (inout ByteBuffer) -> Void) {
         guard connection != nil else { return }
-        if answer.capacity == 0 { answer = ByteBufferAllocator().buffer(capacity: 2 << 10) }
+        if answer.capacity == 0, let loop = user?.loop { answer = loop.answers.take() }
         body(&answer)
     }
 
+    /// Fields as they will go out; what else is written of an answer is read again.
+    func writeHead(_ head: AnswerHead) {
+        if answer.readableBytes > 0 { flush() }
+        guard let connection else { return }
+        let framing = head.bodyFraming
+        answerBody = BodyReader(framing)
+        let isAlone = framing == .none || framing == .length(0)
+        if isAlone { (isAnswerComplete, isEndSent) = (true, true) }
+        connection.writeFields(stream: id, endStream: isAlone, head.writeFields)
+        hasHeadToFlush = true
+    }
+
     func write(_ bytes: ByteBuffer) {
-        if answer.readableBytes == 0, connection != nil {
+        if answer.readableBytes == 0, bytes.readableBytes > Self.copied, connection != nil {
             answer = bytes
         } else {
             compose { $0.writeImmutableBuffer(bytes) }
@@ -159,14 +171,20 @@ final class HTTP2Stream: Transport {
     }
 
     func flush() {
-        guard let connection, answer.readableBytes > 0 else { return }
+        guard let connection, answer.readableBytes > 0 || hasHeadToFlush else { return }
+        hasHeadToFlush = false
         do throws(FramingError) {
             try takeAnswer(connection)
         } catch {
             // Unreachable while the router writes what its own parser accepts.
             return connection.reset(self, .internalError)
         }
-        if answer.readableBytes == 0 { answer = ByteBuffer() } else { answer.discardReadBytes() }
+        if answer.readableBytes > 0 {
+            answer.discardReadBytes()
+        } else if !isAnswerComplete {
+            // What is written next may come late.
+            answer = ByteBuffer()
+        }
         if pending.readableBytes > Self.highWater { isWritable = false }
         connection.send(self)
     }
@@ -295,8 +313,11 @@ final class HTTP2Stream: Transport {
     func over(_ error: (any Error)?) {
         connection = nil
         isWritable = false
-        let user = user
+        guard let user else { return }
         self.user = nil
-        user?.closed(error)
+        user.closed(error)
+        pending = ByteBuffer()
+        user.loop.answers.giveBack(&answer)
+        user.loop.giveBack(user)
     }
 }

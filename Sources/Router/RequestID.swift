@@ -7,7 +7,7 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
     let loop: UInt64
     let number: UInt64
 
-    private static let length = 24
+    static let length = 24
 
     /// 24 hexadecimal digits.
     public var description: String {

@@ -36,9 +36,7 @@ struct ResponseRewriting {
     func write(framing: Framing, connection: String?, date: String, into buffer: inout ByteBuffer) {
         head.bytes.withUnsafeReadableBytes { all in
             writeStatusLine(all, into: &buffer)
-            var run = FieldRun()
-            for field in head.fields { write(field, all, &run, into: &buffer) }
-            run.end(all, into: &buffer)
+            writeFieldLines(all, into: &buffer)
         }
         switch framing {
         case .none(let length?), .length(let length): buffer.writeField("Content-Length", String(length))
@@ -51,13 +49,32 @@ struct ResponseRewriting {
         buffer.writeStaticString("\r\n")
     }
 
+    /// Writes the same for HPACK, where nothing is said about the connection.
+    func writeFields(framing: Framing, date: String, into buffer: inout ByteBuffer) {
+        HTTP2FieldWriter.writeStatus(head.status, into: &buffer)
+        head.bytes.withUnsafeReadableBytes { all in
+            for field in head.fields {
+                switch passed(field, all) {
+                case nil: break
+                case .asItCame?: HTTP2FieldWriter.write(field, all, into: &buffer)
+                case .rewritten(let value)?: HTTP2FieldWriter.write(field, all, value: value, into: &buffer)
+                }
+            }
+        }
+        switch framing {
+        case .none(let length?), .length(let length):
+            HTTP2FieldWriter.write(.contentLength, String(length), into: &buffer)
+        case .chunked, .none(nil), .untilClose: break
+        }
+        if !facts.hasDate { HTTP2FieldWriter.write(.date, date, into: &buffer) }
+        HTTP2FieldWriter.write(requestID, into: &buffer)
+    }
+
     /// Writes an interim answer's head (1xx); for 101 with the fields that make the tunnel.
     func writeInterim(into buffer: inout ByteBuffer) {
         head.bytes.withUnsafeReadableBytes { all in
             writeStatusLine(all, into: &buffer)
-            var run = FieldRun()
-            for field in head.fields { write(field, all, &run, into: &buffer) }
-            run.end(all, into: &buffer)
+            writeFieldLines(all, into: &buffer)
             if head.status == 101, let upgrade = facts.upgrade {
                 buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
                 buffer.writeBytes(all[upgrade])
@@ -78,23 +95,37 @@ struct ResponseRewriting {
         buffer.writeStaticString("\r\n")
     }
 
-    private func write(
-        _ field: FieldLine, _ all: UnsafeRawBufferPointer, _ run: inout FieldRun, into buffer: inout ByteBuffer
-    ) {
-        if !facts.connection.fieldNames.isEmpty, facts.connection.names(all[field.name]) { return }
+    private func writeFieldLines(_ all: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        var run = FieldRun()
+        for field in head.fields {
+            switch passed(field, all) {
+            case nil: break
+            case .asItCame?: run.add(field, all, into: &buffer)
+            case .rewritten(let value)?:
+                run.end(all, into: &buffer)
+                writeRewritten(field, all, value, into: &buffer)
+            }
+        }
+        run.end(all, into: &buffer)
+    }
+
+    private enum Passed {
+        case asItCame
+        case rewritten([UInt8])
+    }
+
+    /// What the client gets of a field; nil for nothing.
+    private func passed(_ field: FieldLine, _ all: UnsafeRawBufferPointer) -> Passed? {
+        if !facts.connection.fieldNames.isEmpty, facts.connection.names(all[field.name]) { return nil }
         switch field.known {
-        case .xRequestID?: return
-        case let known? where known.isHopByHop: return
+        case .xRequestID?: return nil
+        case let known? where known.isHopByHop: return nil
         // Below a path apps share a host: one must not clear the cookies of the others and of the dashboard, whatever their
         // port, nor answer for the others by a service worker.
-        case .clearSiteData? where address.prefix != nil, .serviceWorkerAllowed? where address.prefix != nil: return
-        case .location?:
-            run.end(all, into: &buffer)
-            writeRewritten(field, all, address.location(Array(all[field.value])), into: &buffer)
-        case .setCookie?:
-            run.end(all, into: &buffer)
-            writeRewritten(field, all, address.cookie(Array(all[field.value])), into: &buffer)
-        default: run.add(field, all, into: &buffer)
+        case .clearSiteData? where address.prefix != nil, .serviceWorkerAllowed? where address.prefix != nil: return nil
+        case .location?: return .rewritten(address.location(Array(all[field.value])))
+        case .setCookie?: return .rewritten(address.cookie(Array(all[field.value])))
+        default: return .asItCame
         }
     }
 

@@ -31,7 +31,14 @@ final class RouterLoop {
     private var onAllGone: [@Sendable () -> Void] = []
     private var idPrefix = UInt64.random(in: .min ... .max)
     private var nextID: UInt32 = 0
+    /// Memory for answers of HTTP/2: of each stream, and of what several say together.
+    var answers = SpareBuffers(capacity: 2 << 10, largest: 4 << 10, most: mostSpares)
+    var outputs = SpareBuffers(capacity: 8 << 10, largest: 128 << 10, most: 16)
+    private(set) var spareFronts: [FrontConnection] = []
     private var date = (second: Int64(-1), text: "")
+
+    /// Streams of HTTP/2 that are over leave so many of what they used to others.
+    private static let mostSpares = 256
 
     init(
         thread: any LoopThread, configuration: RouterConfiguration, table: RouteTable, limiter: ConnectionLimiter,
@@ -59,6 +66,30 @@ final class RouterLoop {
         return date.text
     }
 
+    // MARK: - Streams
+
+    /// Who serves a new stream of HTTP/2.
+    ///
+    /// - Parameter memo: where the same client's last request went.
+    func front(client: Client, memo: RouteMemo) -> FrontConnection {
+        while var spare = spareFronts.popLast() {
+            // An exchange that is over may still wait for something.
+            guard isKnownUniquelyReferenced(&spare) else {
+                spare.timer.cancel()
+                continue
+            }
+            spare.reuse(client: client, memo: memo)
+            return spare
+        }
+        return FrontConnection(loop: self, client: client, memo: memo, isStream: true)
+    }
+
+    /// Takes back whose stream is over.
+    func giveBack(_ front: FrontConnection) {
+        guard spareFronts.count < Self.mostSpares, !isShuttingDown else { return front.timer.cancel() }
+        spareFronts.append(front)
+    }
+
     // MARK: - Connections
 
     func add(_ connection: any LoopConnection) {
@@ -81,6 +112,8 @@ final class RouterLoop {
     ///   - onEnd: called when the last one is gone; ``cutAll()`` hastens it.
     func shutDown(keepingIdle: Bool = false, onEnd: @escaping @Sendable () -> Void) {
         isShuttingDown = true
+        for front in spareFronts { front.timer.cancel() }
+        spareFronts = []
         keepsIdle = keepingIdle
         guard !connections.isEmpty else {
             pool.closeAll()

@@ -11,6 +11,8 @@ protocol Transport: AnyObject {
     var hasEnded: Bool { get }
     /// Lets `body` append to what the next flush sends.
     func compose(_ body: (inout ByteBuffer) -> Void)
+    /// Adds the head of a final answer to what the next flush sends.
+    func writeHead(_ head: AnswerHead)
     /// Adds bytes to what the next flush sends; a large piece may go at once.
     func write(_ bytes: ByteBuffer)
     /// Sends what was written, now or as soon as the peer takes it.
@@ -25,6 +27,10 @@ protocol Transport: AnyObject {
     func finishOutput()
     /// Sends what was written, then closes.
     func closeAfterFlush()
+}
+
+extension Transport {
+    func writeHead(_ head: AnswerHead) { compose(head.writeLines) }
 }
 
 /// Whose bytes a ``Transport`` carries. Called on the loop.

@@ -276,6 +276,35 @@ struct HTTP2ConnectionTests {
 
     // MARK: - Answers
 
+    /// What serves a stream is used again, and its memory: nothing of a request may be seen by the next.
+    @Test func aStreamKnowsNothingOfTheOneBeforeIt() throws {
+        let bench = begun()
+        bench.send(Self.post(1, [("x-secret", "of the first")]) + Self.frame(0, 0, 1, Array("unread".utf8)))
+        bench.send(Self.frame(3, 0, 1, HTTP2Bench.number(8)))
+        #expect(bench.loop.spareFronts.count == 1)
+        bench.send(Self.get(3))
+        #expect(bench.loop.spareFronts.isEmpty)
+        let asked = String(buffer: try #require(bench.apps.last).written)
+        #expect(asked.hasPrefix("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n"))
+        let first = bench.answer(bench.apps.count - 1, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")
+        #expect(first.content(3) == 3)
+        // The first one's timer has not been set anew by the second's, which is over.
+        bench.thread.advance(by: .seconds(20))
+        let second = bench.send(Self.get(5)) + bench.answer(bench.apps.count - 1, "HTTP/1.1 204 No Content\r\n\r\n")
+        #expect(second.of(1).map(\.flags) == [5] && second.content(5) == 0 && second.codes.isEmpty)
+        #expect(bench.loop.spareFronts.count == 1)
+        #expect(bench.loopIsEmpty)
+        #expect(bench.loop.spareFronts.isEmpty)
+    }
+
+    @Test func whoIsStillKnownToSomebodyServesNoOtherStream() {
+        let bench = begun()
+        let client = Client(address: "127.0.0.1", isEncrypted: true)
+        let known = bench.loop.front(client: client, memo: RouteMemo())
+        bench.loop.giveBack(known)
+        #expect(bench.loop.front(client: client, memo: RouteMemo()) !== known)
+    }
+
     @Test func aLargeHeadIsContinued() throws {
         let bench = begun()
         bench.send(Self.get(1))

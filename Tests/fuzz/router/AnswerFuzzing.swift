@@ -2,6 +2,7 @@
 
 import CNIOLLHTTP
 import NIOCore
+import NIOHPACK
 
 /// An app's bytes: understood alike however they come, and what is accepted becomes one answer for the client.
 enum AnswerFuzzing {
@@ -35,15 +36,35 @@ enum AnswerFuzzing {
             return judgeInterim(output, head)
         }
         let framing = ResponseRewriting.framing(of: facts, clientMinorVersion: minorVersion)
-        rewriting.write(
-            framing: framing, connection: framing == .untilClose ? "close" : nil, date: "Sun, 06 Nov 1994 08:49:37 GMT",
-            into: &output)
+        let answer = AnswerHead(
+            rewriting: rewriting, framing: framing, connection: framing == .untilClose ? "close" : nil,
+            date: "Sun, 06 Nov 1994 08:49:37 GMT")
+        answer.writeLines(into: &output)
+        judgeFields(of: answer, lines: output)
         let writer = BodyWriter(isChunked: framing == .chunked)
         for piece in Cuts(seed: UInt8(truncatingIfNeeded: body.count)).pieces(of: body) {
             writer.writeData(piece) { output.writeImmutableBuffer($0) }
         }
         writer.writeEnd(trailers, dropping: facts.connection) { output.writeImmutableBuffer($0) }
         judge(output, head, body, isForHead: isForHead)
+    }
+
+    /// By HTTP/2 the client is told the same.
+    private static func judgeFields(of answer: AnswerHead, lines: ByteBuffer) {
+        var (lines, fields) = (lines, ByteBuffer())
+        answer.writeFields(into: &fields)
+        var decoder = HPACKDecoder(allocator: ByteBufferAllocator(), maxHeaderListSize: 1 << 20)
+        guard let told = try? decoder.decodeHeaders(from: &fields) else { fatalError("no fields: \(fields.bytes)") }
+        var scanner = HeadScanner(maxBytes: 1 << 20, maxFields: 1 << 16, maxStartLine: 1 << 20)
+        guard let bytes = try? scanner.next(&lines), let head = try? HeadParser.response(bytes) else {
+            fatalError("no head: \(lines.text)")
+        }
+        let expected = head.fields.filter { $0.known == .contentLength || $0.known?.isHopByHop != true }.map {
+            bytes.text($0.name).lowercased() + ": " + bytes.text($0.value)
+        }
+        require(
+            told.map { "\($0.name): \($0.value)" } == [":status: \(head.status)"] + expected,
+            "told \(told) and \(bytes.text(0..<bytes.readableBytes))")
     }
 
     private static func judgeInterim(_ output: ByteBuffer, _ head: ResponseHead) {
