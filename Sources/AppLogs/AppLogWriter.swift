@@ -203,8 +203,17 @@ public final class AppLogWriter {
 
     /// Writes lines about requests, in their order.
     public func access(_ lines: [AccessLine]) {
+        // Most lines are of the same instance as the one before.
+        var last: (source: LogSource, tag: [UInt8], release: UInt32?)?
         for line in lines {
-            segments.begin(.access, tag: line.source.tag, release: line.source.releaseNumber, at: line.time)
+            let writer: (source: LogSource, tag: [UInt8], release: UInt32?)
+            if let last, last.source == line.source {
+                writer = last
+            } else {
+                writer = (line.source, line.source.tag, line.source.releaseNumber)
+                last = writer
+            }
+            segments.begin(.access, tag: writer.tag, release: writer.release, at: line.time)
             line.text.prefix(LogRecord.maxTextBytes).withUnsafeBytes { segments.add($0, isFull: true) }
         }
         segments.flush()

@@ -37,10 +37,14 @@ final class RecordBuffer {
     func setHead(time: [UInt8], stream: LogLine.Stream, tag: [UInt8]) {
         let infix = LogRecord.infix(stream, isFull: true)
         headBytes = 0
-        for part in [time, Array(UnsafeBufferPointer(start: infix.utf8Start, count: infix.utf8CodeUnitCount)), tag] {
-            UnsafeMutableRawBufferPointer(rebasing: head[headBytes...]).copyBytes(from: part)
-            headBytes += part.count
-        }
+        time.withUnsafeBytes(addToHead)
+        addToHead(UnsafeRawBufferPointer(start: infix.utf8Start, count: infix.utf8CodeUnitCount))
+        tag.withUnsafeBytes(addToHead)
+    }
+
+    private func addToHead(_ part: UnsafeRawBufferPointer) {
+        UnsafeMutableRawBufferPointer(rebasing: head[headBytes...]).copyMemory(from: part)
+        headBytes += part.count
     }
 
     /// Adds a record; the caller flushes in time, so that there always is room for one.

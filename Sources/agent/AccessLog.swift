@@ -14,7 +14,6 @@ import Synchronization
 /// the first: a busy app costs one write for thousands of requests, an idle one none at all.
 actor AccessLog {
     private struct Entry {
-        var appID: String
         var source: LogSource
         var time: Timestamp
         var record: AccessRecord
@@ -27,7 +26,10 @@ actor AccessLog {
 
     private struct Pending {
         var apps: [String: App] = [:]
-        var entries: [Entry] = []
+        /// By app id.
+        var entries: [String: [Entry]] = [:]
+        /// How many they are.
+        var count = 0
         /// Records that found no room, by app id.
         var dropped: [String: Int] = [:]
         var isStopped = false
@@ -72,13 +74,14 @@ actor AccessLog {
     nonisolated func add(_ record: AccessRecord) {
         let isFirst = pending.withLock { pending in
             guard !pending.isStopped, let app = record.app.flatMap({ pending.apps[$0] }) else { return false }
-            guard pending.entries.count < Self.maxPending else {
+            guard pending.count < Self.maxPending else {
                 pending.dropped[app.id, default: 0] += 1
                 return false
             }
             let source = record.upstreamID.flatMap { app.sources[$0] } ?? Self.router
-            pending.entries.append(Entry(appID: app.id, source: source, time: .now, record: record))
-            return pending.entries.count == 1
+            pending.entries[app.id, default: []].append(Entry(source: source, time: .now, record: record))
+            pending.count += 1
+            return pending.count == 1
         }
         guard isFirst else { return }
         loop.execute { [weak self] in self?.assumeIsolated { $0.scheduleFlush() } }
@@ -114,10 +117,10 @@ actor AccessLog {
 
     private func flush() {
         let (entries, dropped) = pending.withLock { pending in
-            defer { (pending.entries, pending.dropped) = ([], [:]) }
+            defer { (pending.entries, pending.count, pending.dropped) = ([:], 0, [:]) }
             return (pending.entries, pending.dropped)
         }
-        for (appID, entries) in Dictionary(grouping: entries, by: \.appID) {
+        for (appID, entries) in entries {
             guard let writer = writer(for: appID) else { continue }
             writer.access(
                 entries.map { AccessLine(source: $0.source, time: $0.time, text: AccessText.bytes($0.record)) })
