@@ -293,6 +293,7 @@ struct HTTP2ConnectionTests {
         let second = bench.send(Self.get(5)) + bench.answer(bench.apps.count - 1, "HTTP/1.1 204 No Content\r\n\r\n")
         #expect(second.of(1).map(\.flags) == [5] && second.content(5) == 0 && second.codes.isEmpty)
         #expect(bench.loop.spareFronts.count == 1)
+        bench.client.close()
         #expect(bench.loopIsEmpty)
         #expect(bench.loop.spareFronts.isEmpty)
     }
