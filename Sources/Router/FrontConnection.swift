@@ -70,7 +70,12 @@ final class FrontConnection: LoopConnection {
         self.isStream = isStream
         self.onEnd = onEnd
         self.timer = DeadlineTimer(thread: loop.thread)
-        scanner = HeadScanner(requests: loop.configuration.limits)
+        scanner = Self.scanner(loop.configuration.limits)
+    }
+
+    private static func scanner(_ limits: RouterLimits) -> HeadScanner {
+        HeadScanner(
+            maxBytes: limits.requestHeadBytes, maxFields: limits.fieldCount, maxStartLine: limits.targetBytes + 64)
     }
 
     /// Serves another stream, after one that is over: as new, but for its memory and its timer.
@@ -80,7 +85,7 @@ final class FrontConnection: LoopConnection {
         owner = nil
         isInputClosed = false
         phase = .head
-        scanner = HeadScanner(requests: loop.configuration.limits)
+        scanner = Self.scanner(loop.configuration.limits)
         hasHeadBegun = false
         buffer = InputBuffer()
         dropLargeHead()

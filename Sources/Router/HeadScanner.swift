@@ -21,12 +21,6 @@ struct HeadScanner {
         self.maxStartLine = maxStartLine
     }
 
-    /// One for requests.
-    init(requests limits: RouterLimits) {
-        self.init(
-            maxBytes: limits.requestHeadBytes, maxFields: limits.fieldCount, maxStartLine: limits.targetBytes + 64)
-    }
-
     /// Takes a complete head out of `input`, without the empty line at its end; nil while it is incomplete.
     ///
     /// One empty line before the start line is skipped (RFC 9112 §2.2).

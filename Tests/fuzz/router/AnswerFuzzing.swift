@@ -53,7 +53,9 @@ enum AnswerFuzzing {
     private static func judgeFields(of answer: AnswerHead, lines: ByteBuffer) {
         var (lines, fields) = (lines, ByteBuffer())
         answer.writeFields(into: &fields)
-        var decoder = HPACKDecoder(allocator: ByteBufferAllocator(), maxHeaderListSize: 1 << 20)
+        var decoder = HPACKDecoder(
+            allocator: ByteBufferAllocator(), maxDynamicTableSize: HPACKDecoder.maxDynamicTableSize,
+            maxHeaderListSize: 1 << 20)
         guard let told = try? decoder.decodeHeaders(from: &fields) else { fatalError("no fields: \(fields.bytes)") }
         var scanner = HeadScanner(maxBytes: 1 << 20, maxFields: 1 << 16, maxStartLine: 1 << 20)
         guard let bytes = try? scanner.next(&lines), let head = try? HeadParser.response(bytes) else {
