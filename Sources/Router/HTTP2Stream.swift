@@ -15,6 +15,9 @@ final class HTTP2Stream: Transport {
     /// Longest piece that is copied: of a longer one the memory is shared, which then cannot be used again at once.
     private static let copied = 8 << 10
 
+    /// Memory for an answer up to this size is kept for the next stream.
+    static let keptAnswer = 4 << 10
+
     private enum End {
         case none
         /// The answer is complete, or all there will be of it.
@@ -181,8 +184,8 @@ final class HTTP2Stream: Transport {
         }
         if answer.readableBytes > 0 {
             answer.discardReadBytes()
-        } else if !isAnswerComplete {
-            // What is written next may come late.
+        } else if !isAnswerComplete || answer.capacity > Self.keptAnswer {
+            // What is written next may come late, and a client may take long for the rest of a large answer.
             answer = ByteBuffer()
         }
         if pending.readableBytes > Self.highWater { isWritable = false }

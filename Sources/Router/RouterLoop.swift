@@ -32,7 +32,7 @@ final class RouterLoop {
     private var idPrefix = UInt64.random(in: .min ... .max)
     private var nextID: UInt32 = 0
     /// Memory for answers of HTTP/2: of each stream, and of what several say together.
-    var answers = SpareBuffers(capacity: 2 << 10, largest: 4 << 10, most: mostSpares)
+    var answers = SpareBuffers(capacity: 2 << 10, largest: HTTP2Stream.keptAnswer, most: mostSpares)
     var outputs = SpareBuffers(capacity: 8 << 10, largest: 128 << 10, most: 16)
     private(set) var spareFronts: [FrontConnection] = []
     private var date = (second: Int64(-1), text: "")

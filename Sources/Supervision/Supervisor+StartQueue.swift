@@ -24,8 +24,10 @@ extension Supervisor {
     /// served come first.
     func startLater(_ instance: ManagedInstance) {
         instance.reason = "waiting for others to start first"
-        startQueue.append(instance)
-        if !isRestoring { startNext() }
+        if isRestoring { return startQueue.append(instance) }
+        // It may have been stopped while it waited.
+        if !startQueue.contains(where: { $0 === instance }) { startQueue.append(instance) }
+        startNext()
     }
 
     /// Starts as many of the queue as may start now.

@@ -159,16 +159,18 @@ final class Agent: Sendable {
 
     /// Waits until an instance's status fulfils a condition, awakened by every report, and returns it.
     func status(of instanceID: String, where condition: @Sendable (InstanceStatus) -> Bool) async -> InstanceStatus {
-        let all = await statuses { $0.contains { $0.instanceID == instanceID && condition($0) } }
-        return all.first { $0.instanceID == instanceID }!
+        await first { all in all.first { $0.instanceID == instanceID && condition($0) } }
     }
 
     /// Waits until the statuses of all instances fulfil a condition, awakened by every report, and returns them.
     @discardableResult
     func statuses(where condition: @Sendable ([InstanceStatus]) -> Bool) async -> [InstanceStatus] {
+        await first { condition($0) ? $0 : nil }
+    }
+
+    private func first<Found>(_ find: @Sendable ([InstanceStatus]) -> Found?) async -> Found {
         for await _ in outbox.additions {
-            let all = await supervisor.statuses()
-            if condition(all) { return all }
+            if let found = find(await supervisor.statuses()) { return found }
         }
         fatalError("the outbox never ends")
     }
