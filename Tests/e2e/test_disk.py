@@ -195,6 +195,10 @@ class DiskTests(SharedPlatformCase):
 
     def test_kernel_frees_the_device_when_the_agent_and_all_apps_are_killed(self):
         app = self.platform.deploy_probe("killed", "--disk", "16M")
+        # They would all be started again, beside this test and those that follow.
+        for other in self.platform.api.get("/apps"):
+            if other["name"] != "killed" and other["desired"] == "running":
+                self.platform.paas("stop", other["name"])
         self.platform.get("killed", "/count")
         (device,) = [image.split(":")[0] for image in self.images_in_use() if app["id"] in image]
         self.platform.agent.kill()
